@@ -1,0 +1,243 @@
+"""Exemplar fill: the hole is covered with patches of the same photograph.
+
+Coarse to fine, alternate two steps (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
+  search  for every patch that touches the hole, the most similar patch of the allowed source, by PatchMatch
+          (Barnes et al., SIGGRAPH 2009), all patches at once: a patch tries the offsets its neighbours at distance
+          1 to 8 have found (jump flooding) and random offsets in a shrinking window;
+  vote    every pixel of the hole becomes the weighted mean of what the patches over it propose.
+Everything is tensor work over all patches, so the same code runs on a CPU and on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..scene.masks import distance_inside, grow
+from .smooth import smooth_fill
+
+__all__ = ["exemplar_fill"]
+
+RADIUS = 3  # patches are 7x7
+STEPS = ((4, 1), (8, 2, 1))  # how far propagation looks, turn by turn
+COARSEST = 20  # shortest side of the coarsest level, in pixels
+CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
+CONFIDENCE_DECAY = 1.3  # a pixel d deep in the hole counts 1.3^-d in a comparison (Wexler, section 3.2)
+
+
+def exemplar_fill(
+    image: Tensor,
+    hole: Tensor,
+    source: Tensor | None = None,
+    *,
+    seed: int = 0,
+    on_level: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Fill `hole` [H, W] of `image` [H, W, 3] (0..1) with content copied from `source` [H, W] (default: not the hole).
+
+    Pixels outside the hole come back unchanged. Nothing outside `source` is ever copied; where `source` holds no whole
+    patch, the hole is filled smoothly from the source pixels there are (from all known pixels when there are none).
+    The same seed gives the same picture. `on_level(done, total)` is called after each pyramid level.
+    Returns [H, W, 3] float32. Raises ValueError when the sizes differ.
+    """
+    hole = hole > 0.5
+    source = ~hole if source is None else (source > 0.5) & ~hole
+    for name, mask in (("hole", hole), ("source", source)):
+        if mask.shape != image.shape[:2]:
+            raise ValueError(f"{name} is {tuple(mask.shape)} but the image is {tuple(image.shape[:2])}: they must be the same size")
+    image = image.float()
+    if not hole.any():
+        return image
+    if not _whole_patches(source).any():
+        return smooth_fill(image, source if source.any() else ~hole)
+
+    levels = _pyramid(image, hole, source)
+    generator = torch.Generator(image.device).manual_seed(seed)
+    field = None
+    for done, level in enumerate(reversed(levels), start=1):
+        finest = done == len(levels)
+        search = _Search(level, field, generator)
+        for turn in range(2 if finest else min(1 + 2 * (len(levels) - done), 10)):
+            search.improve(STEPS[turn % len(STEPS)], widest=max(level.hole.shape) if done == 1 else 32)
+            search.vote()
+        if finest:
+            search.vote(sharpness=4.0)
+        field = search.field()
+        if on_level is not None:
+            on_level(done, len(levels))
+    return torch.where(hole[..., None], search.image, image)
+
+
+@dataclass
+class _Level:
+    image: Tensor  # [H, W, 3], the hole filled smoothly
+    hole: Tensor  # [H, W] bool
+    centres: Tensor  # [H, W] bool: where a patch lies in the source whole
+
+
+def _whole_patches(source: Tensor) -> Tensor:
+    """Where a patch centred on the pixel lies in `source` [H, W] whole, and in the picture."""
+    outside = F.pad((~source).float()[None, None], [RADIUS] * 4, value=1.0)
+    return F.max_pool2d(outside, 2 * RADIUS + 1, stride=1)[0, 0] == 0
+
+
+def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
+    """Levels from fine to coarse, halving until the hole is a few pixels deep or the picture small."""
+    levels = []
+    known = (~hole).float()
+    colour = image * known[..., None]
+    while True:
+        hole = known <= 0
+        mean = colour / known.clamp(min=1e-6)[..., None]
+        levels.append(_Level(smooth_fill(mean, ~hole), hole, _whole_patches(source)))
+        depth = float(distance_inside(hole).max())
+        if min(hole.shape) // 2 < COARSEST or depth <= 2:
+            return levels
+        size = (hole.shape[0] // 2, hole.shape[1] // 2)
+        smaller_source = F.interpolate(source.float()[None, None], size, mode="area")[0, 0] > 0.999
+        if not _whole_patches(smaller_source).any():
+            return levels
+        source = smaller_source
+        # a coarse pixel is the mean of its known pixels only, and unknown when it has none
+        colour = F.interpolate(colour.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+        known = F.interpolate(known[None, None], size, mode="area")[0, 0]
+
+
+class _Search:
+    """The nearest-neighbour field of one level: for every patch that touches the hole, a source patch and its distance."""
+
+    def __init__(self, level: _Level, coarser: Tensor | None, generator: torch.Generator):
+        self.image, self.hole, self.generator = level.image.clone(), level.hole, generator
+        height, width = level.hole.shape
+        device = level.image.device
+        self.size = (height, width)
+        self.chunk = CACHE_ROWS if device.type == "cpu" else 1 << 20
+        self.targets = grow(level.hole, RADIUS * math.sqrt(2)).nonzero()  # [T, 2]
+        self.row_of = torch.full((height, width), -1, dtype=torch.long, device=device)
+        self.row_of[self.targets[:, 0], self.targets[:, 1]] = torch.arange(len(self.targets), device=device)
+        self.sources = level.centres.nonzero()  # [S, 2]
+        self.is_source = level.centres.reshape(-1)
+        steps = torch.arange(-RADIUS, RADIUS + 1, device=device)
+        self.offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)  # [P, 2]
+        depth = distance_inside(level.hole)
+        depth = torch.where(depth.isinf(), torch.full_like(depth, float(max(height, width))), depth)
+        self.confidence = CONFIDENCE_DECAY ** -depth.to(device)
+        # the pixels the vote writes, and for each the patches over it
+        self.pixels = level.hole.nonzero()
+        around = self.pixels[:, None] - self.offsets  # [N, P, 2]
+        inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
+        around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
+        self.over = self.row_of[around[..., 0], around[..., 1]]
+        self.over_weight = (inside & (self.over >= 0)).float() * self.confidence[around[..., 0], around[..., 1]]
+        self.over = self.over.clamp(min=0)
+
+        self.source_rows = self._strips(level.image)
+        weight = self._strips(self.confidence[..., None], outside=0.0)
+        self.weight = self._patches(weight, self.targets)  # [T, P]
+        self.weight = (self.weight / self.weight.sum(1, keepdim=True).clamp(min=1e-8)).repeat_interleave(3, 1)
+
+        self.match = self._start(coarser)
+        if coarser is not None:
+            self.distance = torch.ones(len(self.targets), device=device)
+            self.vote()
+        else:
+            self._compare_all()
+
+    def _start(self, coarser: Tensor | None) -> Tensor:
+        """The first match of every target [T, 2]: the coarser level's, doubled, or a random source patch."""
+        random = self.sources[torch.randint(len(self.sources), (len(self.targets),), generator=self.generator, device=self.hole.device)]
+        if coarser is None:
+            return random
+        height, width = coarser.shape[:2]
+        half = (self.targets // 2).minimum(torch.tensor([height - 1, width - 1], device=self.hole.device))
+        guess = coarser[half[:, 0], half[:, 1]]
+        doubled = 2 * guess + (self.targets - 2 * half)
+        usable = (guess[:, 0] >= 0) & self._allowed(doubled)
+        return torch.where(usable[:, None], doubled, random)
+
+    def field(self) -> Tensor:
+        """The matches as a map [H, W, 2], -1 where a pixel is no target."""
+        out = torch.full((*self.size, 2), -1, dtype=torch.long, device=self.hole.device)
+        out[self.targets[:, 0], self.targets[:, 1]] = self.match
+        return out
+
+    def improve(self, steps: tuple[int, ...], widest: int) -> None:
+        """One search: propagate from neighbours `steps` pixels away, then look around at random, at most `widest` away."""
+        self._compare_all()
+        for step in steps:
+            for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)):
+                move = torch.tensor([dy, dx], device=self.hole.device)
+                beside = self.targets + move
+                inside = ((beside >= 0) & (beside < torch.tensor(self.size, device=self.hole.device))).all(1)
+                row = self.row_of[beside[:, 0].clamp(0, self.size[0] - 1), beside[:, 1].clamp(0, self.size[1] - 1)]
+                self._try(self.match[row.clamp(min=0)] - move, inside & (row >= 0))
+        window = widest
+        while window >= 1:
+            shift = torch.randint(-window, window + 1, self.match.shape, generator=self.generator, device=self.hole.device)
+            self._try(self.match + shift, None)
+            window //= 4
+
+    def vote(self, sharpness: float = 1.0) -> None:
+        """Every hole pixel becomes the weighted mean of what the patches over it propose (Wexler, eq. 4)."""
+        spread = torch.quantile(self.distance[: 1 << 20], 0.75).clamp(min=1e-6)
+        likeness = torch.exp(-sharpness * self.distance / (2 * spread))
+        weight = self.over_weight * likeness[self.over]  # [N, P]
+        proposed = self.match[self.over] + self.offsets  # [N, P, 2]
+        colours = self.image.reshape(-1, 3)[proposed[..., 0] * self.size[1] + proposed[..., 1]]
+        total = weight.sum(1, keepdim=True).clamp(min=1e-12)
+        voted = (colours * weight[..., None]).sum(1) / total
+        self.image[self.pixels[:, 0], self.pixels[:, 1]] = voted
+
+    def _allowed(self, centre: Tensor) -> Tensor:
+        height, width = self.size
+        inside = (centre[:, 0] >= 0) & (centre[:, 0] < height) & (centre[:, 1] >= 0) & (centre[:, 1] < width)
+        flat = centre[:, 0].clamp(0, height - 1) * width + centre[:, 1].clamp(0, width - 1)
+        return inside & self.is_source[flat]
+
+    def _compare_all(self) -> None:
+        self.target_patches = self._patches(self._strips(self.image), self.targets)
+        self.distance = self._compare(self.match, torch.arange(len(self.targets), device=self.hole.device))
+
+    def _compare(self, centre: Tensor, rows: Tensor) -> Tensor:
+        """Weighted mean squared difference between the target patches `rows` and the source patches at `centre`. [T]"""
+        parts = []
+        for some_centre, some_rows in zip(centre.split(self.chunk), rows.split(self.chunk), strict=True):
+            difference = self._patches(self.source_rows, some_centre).sub_(self.target_patches[some_rows])
+            parts.append(difference.square_().mul_(self.weight[some_rows]).sum(1))
+        return torch.cat(parts)
+
+    def _try(self, centre: Tensor, usable: Tensor | None) -> None:
+        allowed = self._allowed(centre)
+        if usable is not None:
+            allowed &= usable
+        allowed &= (centre != self.match).any(1)
+        rows = allowed.nonzero()[:, 0]
+        if not len(rows):
+            return
+        centre = centre[rows]
+        distance = self._compare(centre, rows)
+        better = distance < self.distance[rows]
+        self.match[rows[better]] = centre[better]
+        self.distance[rows[better]] = distance[better]
+
+    def _strips(self, image: Tensor, outside: float | None = None) -> Tensor:
+        """For each pixel of the padded picture the 7 pixels that start there in its row: [H', W, 7*C].
+
+        A patch is then 7 contiguous reads instead of 49. Outside the frame pixels repeat, or are `outside`.
+        """
+        planes = image.permute(2, 0, 1)[None]
+        pad = [RADIUS] * 4
+        planes = F.pad(planes, pad, mode="replicate") if outside is None else F.pad(planes, pad, value=outside)
+        windows = planes[0].permute(1, 2, 0).unfold(1, 2 * RADIUS + 1, 1)  # [H', W, C, 7]
+        return windows.transpose(2, 3).reshape(-1, windows.shape[2] * (2 * RADIUS + 1))
+
+    def _patches(self, strips: Tensor, centre: Tensor) -> Tensor:
+        """The patches at `centre` [T, 2] out of strips: [T, 7*7*C]."""
+        first = centre[:, 0] * self.size[1] + centre[:, 1]
+        down = torch.arange(2 * RADIUS + 1, device=centre.device) * self.size[1]
+        return strips[first[:, None] + down].reshape(len(centre), -1)

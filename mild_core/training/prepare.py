@@ -1,0 +1,44 @@
+"""Make the training pairs, in parallel, resumably: a shard that is there is not made again."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+__all__ = ["prepare"]
+
+SHARD = 32  # pairs a file
+
+
+def prepare(photos: Path, out: Path, count: int, size: int, workers: int, split: str = "train", first_seed: int = 0) -> None:
+    """Write `count` pairs (rounded up to whole shards of 32) of `size` px from the photographs of `split` under `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = [first_seed + start for start in range(0, count, SHARD) if not _shard_path(out, first_seed + start).exists()]
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+        jobs = [pool.submit(_make_shard, photos, out, size, split, start) for start in wanted]
+        for done, job in enumerate(as_completed(jobs), start=1):
+            job.result()
+            print(f"shard {done}/{len(jobs)}", flush=True)
+
+
+def _shard_path(out: Path, start: int) -> Path:
+    return out / f"pairs-{start:08d}.safetensors"
+
+
+def _one_thread() -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    os.nice(5)
+
+
+def _make_shard(photos: Path, out: Path, size: int, split: str, start: int) -> None:
+    from ..data.library import PhotoLibrary
+    from ..data.pairs import make_pair, write_shard
+
+    library = PhotoLibrary(photos, split)  # type: ignore[arg-type]
+    persons = library.persons()
+    write_shard(_shard_path(out, start), [make_pair(library, persons, size, seed) for seed in range(start, start + SHARD)])
