@@ -1,0 +1,8 @@
+"""Masks to people: ownership, depth order, ids, choice."""
+
+from .box import Box
+from .choice import choose
+from .people import Person, Scene
+from .split import MaskedPerson, Separation, from_masks, from_segs, split_people
+
+__all__ = ["Box", "MaskedPerson", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "split_people"]

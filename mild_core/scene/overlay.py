@@ -1,0 +1,42 @@
+"""A picture of a scene that tells an artist which number is who."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .masks import distance_inside, grow
+from .people import Scene
+
+__all__ = ["number_people"]
+
+GOLDEN_ANGLE = 0.381966  # turns of the hue circle between neighbours: no two of many people look alike
+
+
+def number_people(scene: Scene) -> Tensor:
+    """The photo with everybody tinted, outlined and numbered; who goes is hatched out. IMAGE [1, H, W, 3]."""
+    image = scene.photo[0].cpu().clone()
+    height, width = scene.size
+    stripes = (torch.arange(height)[:, None] + torch.arange(width)) // max(min(height, width) // 80, 2) % 2 == 0
+    marks = []
+    for person in scene.people:
+        colour = torch.tensor(colorsys.hsv_to_rgb(person.number * GOLDEN_ANGLE % 1, 0.75, 1.0))
+        visible = person.visible.cpu()
+        tint = torch.where(stripes & (person.id in scene.erased), 0.75, 0.3)[..., None]
+        image = torch.where(visible[..., None], torch.lerp(image, colour.expand_as(image), tint), image)
+        outline = grow(visible, max(min(height, width) / 300, 1)) & ~visible
+        image[outline] = colour
+        depth = distance_inside(visible)
+        deepest = int(depth.nan_to_num(posinf=0).argmax())
+        marks.append((deepest % width, deepest // width, person.number, float(depth.max())))
+    picture = Image.fromarray((image * 255).round().to(torch.uint8).numpy())
+    draw = ImageDraw.Draw(picture)
+    for x, y, number, room in marks:
+        size = int(np.clip(room, 14, min(height, width) / 8 + 14))
+        font = ImageFont.load_default(size)
+        draw.text((x, y), str(number), fill="white", stroke_fill="black", stroke_width=max(size // 10, 1), font=font, anchor="mm")
+    return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)[None]

@@ -1,0 +1,194 @@
+"""The trainer of the bundled model.
+
+Loss: for a random step t and noise ε, with x_0 the truth in the hole (the fill elsewhere), the mean squared error of
+x̂_0 = fill + F_θ(c_in·(x_0 + σ_t·ε), condition, t, role) over the hole's pixels. A tenth of the rows get the role "none".
+A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
+number of the step alone, so a run that was cut off goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..data.pairs import ROLES, read_shards
+from ..models.mini import ROLE_KEY, MiniConfig, condition, make_unet, patchify, save_weights, sigmas
+
+__all__ = ["Recipe", "export", "train"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    steps: int = 5000
+    batch: int = 8
+    lr: float = 3e-4
+    warmup: int = 100  # steps
+    cooldown: float = 0.3  # share of the steps over which the rate falls to 0
+    ema: float = 0.998
+    drop_role: float = 0.1
+    low_noise: float = 1.5  # steps are drawn as 1000·u^this: sampling begins at the fill, so late steps matter more
+    outside: float = 0.02  # weight of the pixels outside the hole
+    seed: int = 0
+    save_every: int = 100
+    rescan_every: int = 200  # look for shards that were made meanwhile
+
+
+class MiniModel(nn.Module):
+    """Network and role embeddings, as one module that the trainer moves, averages and saves."""
+
+    def __init__(self, config: MiniConfig):
+        super().__init__()
+        self.config = config
+        self.unet = make_unet(config)
+        nn.init.zeros_(self.unet.conv_out.weight)
+        nn.init.zeros_(self.unet.conv_out.bias)
+        self.roles = nn.Embedding(len(config.roles), config.context_tokens * config.context_dim)
+
+    def forward(self, noisy: Tensor, sigma: Tensor, step: Tensor, fill: Tensor, told: Tensor, role: Tensor) -> Tensor:
+        """x̂_0 [B, 192, h, w] from the noisy tokens, their noise level [B] and step [B], the fill and its condition, the role [B]."""
+        scaled = noisy / (sigma**2 + 1).sqrt()[:, None, None, None]
+        context = self.roles(role).reshape(len(role), self.config.context_tokens, self.config.context_dim)
+        return fill + self.unet(torch.cat([scaled, told], 1), step, context, return_dict=False)[0]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights under the names of the weights file."""
+        return {**self.unet.state_dict(), ROLE_KEY: self.roles.weight}
+
+
+class Pairs:
+    """All training pairs in memory, as bytes; new shards are picked up by `rescan`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.shards: dict[str, Tensor] = {}
+        self.rescan()
+
+    def rescan(self) -> None:
+        shards = list(read_shards(self.folder))
+        if not shards:
+            raise FileNotFoundError(f"{self.folder} holds no pairs-*.safetensors: run the prepare step first")
+        self.shards = {name: torch.cat([s[name] for s in shards]) for name in shards[0]}
+
+    def __len__(self) -> int:
+        return len(self.shards["role"])
+
+    def batch(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Truth and fill [B, 3, S, S] in -1..1, hole [B, 1, S, S], role [B]; half of the rows mirrored."""
+        rows = torch.randint(len(self), (count,), generator=generator)
+        truth, fill = (self.shards[n][rows].float().permute(0, 3, 1, 2) / 127.5 - 1 for n in ("truth", "fill"))
+        hole = self.shards["hole"][rows][:, None].float()
+        mirror = torch.rand(count, generator=generator) < 0.5
+        # brightness and contrast vary a little more than the photographs do
+        gain = 1 + 0.15 * torch.randn(count, 1, 1, 1, generator=generator)
+        lift = 0.1 * torch.randn(count, 3, 1, 1, generator=generator)
+        truth, fill = ((x * gain + lift).clamp(-1, 1) for x in (truth, fill))
+        truth, fill, hole = (torch.where(mirror[:, None, None, None], x.flip(-1), x) for x in (truth, fill, hole))
+        return torch.where(hole > 0.5, truth, fill), fill, hole, self.shards["role"][rows]
+
+
+def train(pairs: Path, out: Path, recipe: Recipe, config: MiniConfig | None = None, minutes: float = float("inf")) -> None:
+    """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`."""
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    model = MiniModel(config or MiniConfig()).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    average = {n: t.detach().clone() for n, t in model.state_dict().items()}
+    out.mkdir(parents=True, exist_ok=True)
+    done = load_checkpoint(out, model, optimizer, average)
+    data, noise_levels = Pairs(pairs), sigmas(accelerator.device)
+    log, started, losses = out / "log.jsonl", time.time(), []
+    for step in range(done, recipe.steps):
+        if step % recipe.rescan_every == 0:
+            data.rescan()
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * rate(step, recipe)
+        loss = _loss(model, data, noise_levels, recipe, step, accelerator.device)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        decay = min(recipe.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, tensor in model.state_dict().items():
+                average[name].lerp_(tensor, 1 - decay)
+        losses.append(loss.item())
+        over = time.time() - started > minutes * 60
+        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps or over:
+            line = {"step": step + 1, "loss": sum(losses) / len(losses), "pairs": len(data), "seconds": round(time.time() - started)}
+            print(json.dumps(line), flush=True)
+            with log.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            losses.clear()
+            save_checkpoint(out, model, optimizer, average, step + 1)
+        if over:
+            return
+
+
+def rate(step: int, recipe: Recipe) -> float:
+    """The learning rate's share: up over the warm-up, then 1, then down to 0 over the cooldown."""
+    left = (recipe.steps - step) / max(recipe.cooldown * recipe.steps, 1)
+    return min(1.0, (step + 1) / recipe.warmup, left)
+
+
+def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+    truth, fill, hole, role = data.batch(recipe.batch, generator)
+    role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
+    at = (len(noise_levels) * torch.rand(len(role), generator=generator) ** recipe.low_noise).long()
+    noise = torch.randn(truth.shape, generator=generator)
+    truth, fill, hole, role, at, noise = (x.to(device) for x in (truth, fill, hole, role, at, noise))
+    sigma = noise_levels[at]
+    clean, tokens = patchify(truth), patchify(fill)
+    noisy = clean + patchify(noise) * sigma[:, None, None, None]
+    predicted = model(noisy, sigma, at, tokens, condition(tokens, hole), role)
+    weight = patchify(hole.expand_as(fill)) + recipe.outside
+    return ((predicted - clean) ** 2 * weight).sum() / weight.sum()
+
+
+def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:
+    """Write everything the next step needs as one safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{n}": t for n, t in model.state_dict().items()} | {f"average.{n}": t for n, t in average.items()}
+    for index, parameter in enumerate(p for g in optimizer.param_groups for p in g["params"]):
+        state = optimizer.state[parameter]
+        tensors |= {f"{name}.{index}": state[name] for name in ("exp_avg", "exp_avg_sq")}
+    unfinished = out / "checkpoint.part"
+    save_file({n: t.detach().contiguous() for n, t in tensors.items()}, str(unfinished), {"step": str(step)})
+    unfinished.rename(out / "checkpoint.safetensors")
+
+
+def load_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+    """Read the checkpoint under `out`, if there is one; the number of steps done."""
+    from safetensors import safe_open
+
+    path = out / "checkpoint.safetensors"
+    if not path.exists():
+        return 0
+    with safe_open(str(path), "pt") as file:
+        step = int(file.metadata()["step"])
+        model.load_state_dict({n: file.get_tensor(f"model.{n}") for n in model.state_dict()})
+        for name in average:
+            average[name].copy_(file.get_tensor(f"average.{name}"))
+        for index, parameter in enumerate(p for g in optimizer.param_groups for p in g["params"]):
+            moments = {name: file.get_tensor(f"{name}.{index}").to(parameter.device) for name in ("exp_avg", "exp_avg_sq")}
+            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+    return step
+
+
+def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> None:
+    """Write the running average of a run as a weights file of the bundled model."""
+    model = MiniModel(config or MiniConfig())
+    average = {n: t.detach().clone() for n, t in model.state_dict().items()}
+    step = load_checkpoint(run, model, torch.optim.AdamW(model.parameters()), average)
+    if not step:
+        raise FileNotFoundError(f"{run} holds no checkpoint.safetensors")
+    model.load_state_dict(average)
+    save_weights(out, model.config, model.tensors(), {"steps": step, **(notes or {})})

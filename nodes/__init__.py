@@ -1,0 +1,17 @@
+"""The nodes of the pack, in the order in which a graph uses them."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .compose import ComposeLayers, DecodeLayers
+from .models import MiniModel
+from .plan import EncodeLayers
+from .scene import SplitPeople
+
+__all__ = ["NODES", "MILDExtension"]
+
+NODES: list[type[io.ComfyNode]] = [MiniModel, SplitPeople, EncodeLayers, DecodeLayers, ComposeLayers]
+
+
+class MILDExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

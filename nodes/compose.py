@@ -1,0 +1,61 @@
+"""Denoised rows to layers, and layers to the picture."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..mild_core.compose import compose, make_layers
+from .types import CATEGORY, LayersSocket, PlanSocket
+
+__all__ = ["ComposeLayers", "DecodeLayers"]
+
+
+class DecodeLayers(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MILDDecodeLayers",
+            display_name="MILD Decode Layers",
+            category=CATEGORY,
+            description="Decodes the sampler's batch and puts every row back where its crop was: a clean background, and each person whole.",
+            search_aliases=["stitch", "layers", "erase"],
+            inputs=[
+                io.Latent.Input("samples", tooltip="From the sampler."),
+                PlanSocket.Input("plan", tooltip="From the MILD Encode Layers that made the latent."),
+                io.Vae.Input("vae", tooltip="The VAE that the latent was encoded with."),
+            ],
+            outputs=[LayersSocket.Output(display_name="layers", tooltip="The background and every person, each as big as the photo.")],
+        )
+
+    @classmethod
+    def execute(cls, samples, plan, vae) -> io.NodeOutput:
+        rows = vae.decode(samples["samples"])
+        # video VAEs decode to frames; a row is one picture
+        return io.NodeOutput(make_layers(plan, rows.reshape(-1, *rows.shape[-3:])))
+
+
+class ComposeLayers(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MILDComposeLayers",
+            display_name="MILD Compose Layers",
+            category=CATEGORY,
+            description="The picture without the people who go. Pixels outside the holes are the photo's own, bit for bit.",
+            search_aliases=["merge layers", "composite", "erase"],
+            inputs=[LayersSocket.Input("layers", tooltip="From MILD Decode Layers.")],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The clean picture."),
+                io.Mask.Output(display_name="changed", tooltip="What differs from the photo, and how much of it; 0 elsewhere."),
+                io.Image.Output(
+                    display_name="layers_rgba",
+                    tooltip="The layers as a batch of pictures with alpha: the background, then everybody from far to near.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, layers) -> io.NodeOutput:
+        picture = compose(layers)
+        return io.NodeOutput(picture.image[None], picture.changed[None], torch.stack([layer.rgba for layer in layers.stack]))

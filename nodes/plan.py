@@ -1,0 +1,127 @@
+"""A scene to pathways, and pathways to one latent batch."""
+
+from __future__ import annotations
+
+import node_helpers
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io
+
+from ..mild_core.fill import fill_pathway
+from ..mild_core.plan import LayerPlan, make_plan
+from . import host
+from .types import CATEGORY, PlanSocket, SceneSocket
+
+__all__ = ["EncodeLayers"]
+
+
+class EncodeLayers(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MILDEncodeLayers",
+            display_name="MILD Encode Layers",
+            category=CATEGORY,
+            description="Gives every hole its own crop, fills it with a first guess, and encodes background and people as one latent "
+            "batch that any sampler denoises together.",
+            search_aliases=["inpaint", "layers", "erase", "crop"],
+            inputs=[
+                SceneSocket.Input("scene", tooltip="From MILD Split People."),
+                io.Conditioning.Input("positive", tooltip="The prompt of the background, such as: empty street, nobody."),
+                io.Conditioning.Input("negative", tooltip="The negative prompt, of background and people."),
+                io.Vae.Input("vae", tooltip="The VAE of the checkpoint that the sampler uses."),
+                io.Conditioning.Input(
+                    "person_positive",
+                    optional=True,
+                    tooltip="The prompt of people who are completed where somebody hid them. Not connected: the same as positive.",
+                ),
+                io.Combo.Input(
+                    "initialize",
+                    options=["exemplar", "smooth", "photo"],
+                    default="exemplar",
+                    tooltip="What the sampler starts from in the hole. exemplar: patches copied from the same photo, never from people. "
+                    "smooth: the average of what is around. photo: what is there now (for denoise 1).",
+                ),
+                io.Int.Input("grow", default=6, min=0, max=256, tooltip="Pixels the erased people's masks grow, to take soft edges with them."),
+                io.Int.Input("feather", default=4, min=0, max=256, tooltip="Pixels over which the edge of a hole is blended into the photo."),
+                io.Float.Input(
+                    "context",
+                    default=1.6,
+                    min=1.0,
+                    max=8.0,
+                    step=0.1,
+                    tooltip="Length of a crop in lengths of its hole. More shows the model more of the scene, at less detail.",
+                ),
+                io.Int.Input(
+                    "working_size",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    tooltip="Pixels a side at which each crop is denoised. 0: what the checkpoint was trained on (SD1.5 512, SDXL and "
+                    "later 1024, MILD Mini Model 256).",
+                ),
+                io.Combo.Input(
+                    "hole_shows",
+                    options=["auto", "grey", "filled", "photo"],
+                    default="auto",
+                    tooltip="What an inpainting checkpoint is shown in the hole. grey: as stock inpainting. filled: the first guess. "
+                    "photo: the person who goes, for erasers trained that way. auto: what the checkpoint expects.",
+                ),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the exemplar fill."),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="positive", tooltip="Positive prompt with each row's crop and hole, for the sampler."),
+                io.Conditioning.Output(display_name="negative", tooltip="Negative prompt with each row's crop and hole, for the sampler."),
+                io.Latent.Output(display_name="latent", tooltip="One row for each pathway: background crops, then people."),
+                PlanSocket.Output(display_name="plan", tooltip="What MILD Decode Layers needs to put the rows back."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, scene, positive, negative, vae, initialize, grow, feather, context, working_size, hole_shows, seed, person_positive=None
+    ) -> io.NodeOutput:
+        size = working_size or host.working_size_of(vae, positive)
+        if size % 8 or size < 64:
+            raise ValueError(f"working_size is {size}, but it must be a multiple of 8 and at least 64")
+        plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context)
+        filled = _filled(plan, initialize, seed)
+        holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
+        shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
+        samples = vae.encode(filled)
+        seen = samples if shown == "filled" else vae.encode(_seen(plan, shown, filled, holes))
+        told = {"concat_latent_image": seen, "concat_mask": holes}
+        people = [p.role == "person" for p in plan.pathways]
+        rows = host.expand_conditioning(positive, person_positive, people)
+        latent = {
+            "samples": samples,
+            # a token is denoised when any of its pixels is in the hole
+            "noise_mask": F.adaptive_max_pool2d(holes, host.latent_size(samples)),
+            "batch_index": [p.batch_index for p in plan.pathways],
+        }
+        return io.NodeOutput(
+            node_helpers.conditioning_set_values(rows, told), node_helpers.conditioning_set_values(negative, told), latent, plan
+        )
+
+
+def _filled(plan: LayerPlan, initialize: str, seed: int) -> torch.Tensor:
+    """The rows with their holes filled, IMAGE [P, S, S, 3]; progress and interrupts by row and level."""
+    rows = []
+    total = len(plan.pathways)
+    with host.progress(total * 100) as report:
+        for done, pathway in enumerate(plan.pathways):
+
+            def on_level(level: int, levels: int, done: int = done) -> None:
+                report(done * 100 + round(100 * level / levels))
+
+            rows.append(fill_pathway(plan, pathway, initialize, seed=seed % (1 << 63), on_level=on_level))
+            report((done + 1) * 100)
+    return torch.stack(rows)
+
+
+def _seen(plan: LayerPlan, shown: str, filled: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
+    """What the checkpoint sees of each row, IMAGE [P, S, S, 3]: the photo, or the photo with a grey hole."""
+    if shown == "photo":
+        return torch.stack([plan.working_image(p, plan.scene.photo[0]) for p in plan.pathways])
+    return torch.where(holes[..., None] > 0.5, torch.full_like(filled, 0.5), filled)
