@@ -1,7 +1,13 @@
 """The trainer of the bundled model.
 
-Loss: for a random step t and noise ε, with x_0 the truth in the hole (the fill elsewhere), the mean squared error of
-x̂_0 = fill + F_θ(c_in·(x_0 + σ_t·ε), condition, t, role) over the hole's pixels. A tenth of the rows get the role "none".
+Sampling does not start from pure noise but from the fill, noised to the level σ_s of the artist's denoise setting. From
+there a step of the probability-flow ODE, x_t = x̂_0 + (σ_t/σ_s)·(x_s − x̂_0), keeps a share of the fill's error beside the
+noise. Training shows the network just that (the chain of Erase Diffusion, arXiv 2503.07026, eq. 6-7, with λ = σ_t/σ_s):
+
+    x_t = x_0 + (σ_t/σ_s)·(fill − x_0) + σ_t·ε,   s drawn first, then t below it
+
+Loss: the mean squared error of x̂_0 = fill + F_θ(c_in·x_t, condition, t, role) over the hole's pixels, where x_0 is the
+truth in the hole and the fill elsewhere. Some rows get the role "none".
 A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
 number of the step alone, so a run that was cut off goes on as if it had not been.
 """
@@ -30,8 +36,9 @@ class Recipe:
     warmup: int = 100  # steps
     cooldown: float = 0.3  # share of the steps over which the rate falls to 0
     ema: float = 0.998
-    drop_role: float = 0.1
-    low_noise: float = 1.5  # steps are drawn as 1000·u^this: sampling begins at the fill, so late steps matter more
+    drop_role: float = 0.05
+    lowest_start: float = 0.1  # the smallest denoise setting that is trained for
+    low_start: float = 1.5  # denoise settings are drawn as u^this above it: small ones are the usual ones
     outside: float = 0.02  # weight of the pixels outside the hole
     seed: int = 0
     save_every: int = 100
@@ -141,12 +148,15 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     truth, fill, hole, role = data.batch(recipe.batch, generator)
     role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
-    at = (len(noise_levels) * torch.rand(len(role), generator=generator) ** recipe.low_noise).long()
+    start = recipe.lowest_start + (1 - recipe.lowest_start) * torch.rand(len(role), generator=generator) ** recipe.low_start
+    at = (len(noise_levels) * start * torch.rand(len(role), generator=generator)).long()
+    start = (len(noise_levels) * start).long().clamp(max=len(noise_levels) - 1)
     noise = torch.randn(truth.shape, generator=generator)
-    truth, fill, hole, role, at, noise = (x.to(device) for x in (truth, fill, hole, role, at, noise))
+    truth, fill, hole, role, at, start, noise = (x.to(device) for x in (truth, fill, hole, role, at, start, noise))
     sigma = noise_levels[at]
+    left = (sigma / noise_levels[start])[:, None, None, None]
     clean, tokens = patchify(truth), patchify(fill)
-    noisy = clean + patchify(noise) * sigma[:, None, None, None]
+    noisy = clean + left * (tokens - clean) + patchify(noise) * sigma[:, None, None, None]
     predicted = model(noisy, sigma, at, tokens, condition(tokens, hole), role)
     weight = patchify(hole.expand_as(fill)) + recipe.outside
     return ((predicted - clean) ** 2 * weight).sum() / weight.sum()
