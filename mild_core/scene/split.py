@@ -72,9 +72,9 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     """The scene of a photo and the masks of its people; nobody is erased yet.
 
     Depth order, nearest first: the order given (`2,1,3`), else whoever's mask reaches lower in the picture is nearer (people
-    stand on the same ground), and of two that reach equally low the larger. A pixel that several masks claim belongs to the
-    nearest of them. What a nearer person hides of somebody is taken to be the part of the convex hull of their visible
-    pixels that nearer people cover.
+    stand on the same ground). Of those who reach equally low, as everybody does whom the frame cuts, it is whose convex hull
+    others cover less of, then the larger. A pixel that several masks claim belongs to the nearest of them. What a nearer
+    person hides of somebody is taken to be the part of the convex hull of their visible pixels that nearer people cover.
 
     Args:
         photo: IMAGE [1, H, W, 3] in 0..1; an alpha channel is dropped.
@@ -93,7 +93,8 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     people = _named(found, max(smallest * height * width, 1))
     if not people:
         raise ValueError("people masks hold nobody: they are empty, or every part is smaller than the smallest person")
-    people = parse_order(depth_order, people) or sorted(people, key=_nearness)
+    anybody = torch.stack([p.visible for p in people]).any(0)
+    people = parse_order(depth_order, people) or sorted(people, key=lambda p: _nearness(p, anybody))
     return Scene(photo, tuple(_with_bodies(_with_owners(people))))
 
 
@@ -110,9 +111,12 @@ def _named(found: Sequence[MaskedPerson], smallest: float) -> list[Person]:
     return people
 
 
-def _nearness(person: Person) -> tuple[int, int, str]:
+def _nearness(person: Person, anybody: Tensor) -> tuple[int, float, int, str]:
+    """A key that sorts people nearest first; `anybody` [H, W] is where any of them is."""
     rows = person.visible.any(1).nonzero()
-    return -int(rows[-1]), -person.area, person.id
+    hull = _hull(person.visible)
+    covered = (hull & anybody & ~person.visible).sum() / hull.sum()
+    return -int(rows[-1]), float(covered), -person.area, person.id
 
 
 def _with_owners(people: Sequence[Person]) -> list[Person]:
