@@ -6,6 +6,7 @@ import colorsys
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -30,8 +31,8 @@ def number_people(scene: Scene) -> Tensor:
         image = torch.where(visible[..., None], torch.lerp(image, colour.expand_as(image), tint), image)
         outline = grow(visible, max(min(height, width) / 300, 1)) & ~visible
         image[outline] = colour
-        depth = distance_inside(visible)
-        deepest = int(depth.nan_to_num(posinf=0).argmax())
+        depth = distance_inside(F.pad(visible, [1] * 4))[1:-1, 1:-1]  # the frame is an edge too: a number at it would be cut
+        deepest = int(depth.argmax())
         marks.append((deepest % width, deepest // width, person.number, float(depth.max())))
     picture = Image.fromarray((image * 255).round().to(torch.uint8).numpy())
     draw = ImageDraw.Draw(picture)
