@@ -1,0 +1,7 @@
+"""Scores of a picture against the truth, inside a hole."""
+
+from .haarpsi import haarpsi
+from .psnr import psnr
+from .ssim import ssim
+
+__all__ = ["haarpsi", "psnr", "ssim"]
