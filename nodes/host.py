@@ -46,7 +46,7 @@ class _MiniConfig(supported_models_base.BASE):
 
 
 class _MiniBase(model_base.BaseModel):
-    """x̂_0 = fill + F_θ: the UNet's output is added to the filled picture it was conditioned on."""
+    """The UNet's output is added to the fills it was conditioned on (`mini.clean`)."""
 
     def __init__(self, config: supported_models_base.BASE, device: torch.device | None = None):
         super().__init__(config, model_base.ModelType.EPS, device=device)
@@ -71,8 +71,8 @@ class _MiniBase(model_base.BaseModel):
         return mini.condition(fill.to(device), hole.to(device))
 
     def _apply_model(self, x: Tensor, t: Tensor, c_concat: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
-        residual = super()._apply_model(x, t, c_concat, *args, **kwargs)
-        return c_concat[:, : mini.PIXEL_CHANNELS].to(residual) + residual
+        output = super()._apply_model(x, t, c_concat[:, : mini.TOLD_CHANNELS], *args, **kwargs)
+        return mini.clean(output, c_concat.to(output))
 
 
 class PatchVAE(VAE):
@@ -108,8 +108,8 @@ def load_mini() -> tuple[ModelPatcher, PatchVAE, dict[str, list]]:
     roles = tensors.pop(mini.ROLE_KEY).float()
     unet_config = {
         "image_size": 32,
-        "in_channels": mini.PIXEL_CHANNELS + mini.CONDITION_CHANNELS,
-        "out_channels": mini.PIXEL_CHANNELS,
+        "in_channels": mini.PIXEL_CHANNELS + mini.TOLD_CHANNELS,
+        "out_channels": mini.OUTPUT_CHANNELS,
         "model_channels": config.model_channels,
         "num_res_blocks": [1] * len(config.channel_mult),
         "channel_mult": config.channel_mult,

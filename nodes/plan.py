@@ -97,7 +97,7 @@ class EncodeLayers(io.ComfyNode):
         latent = {
             "samples": samples,
             # a token is denoised when any of its pixels is in the hole
-            "noise_mask": F.adaptive_max_pool2d(holes, host.latent_size(samples)),
+            "noise_mask": F.adaptive_max_pool2d(holes[:, None], host.latent_size(samples)),
             "batch_index": [p.batch_index for p in plan.pathways],
         }
         return io.NodeOutput(

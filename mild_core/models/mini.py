@@ -3,13 +3,14 @@
 One pathway is one row. The picture is cut into 8x8 patches (space to depth), which makes 192 "latent" channels on a grid
 an eighth of the size; there is no autoencoder to train or to blur. The network sees
 
-    [ c_in·x_t (192) | filled picture (192) | hole (64) | smooth fill, patch mean (3) ]
+    [ c_in·x_t (192) | exemplar fill (192) | hole (64) | patch means of the smooth fill (3) ]
 
-and a learned embedding of the pathway's role as cross-attention context, and predicts what the fill lacks:
+and a learned embedding of the pathway's role as cross-attention context. It says pixel by pixel how far the copied detail
+is to be believed against the smooth fill, and adds what both lack:
 
-    x̂_0 = fill + F_θ(…)            (x-prediction, conditioned on the fill)
+    x̂_0 = smooth + sigmoid(a_θ)·(fill − smooth) + F_θ            (x-prediction, conditioned on the fills)
 
-so that at initialisation (zero output layer) it returns the fill itself. Noise levels are Stable Diffusion's:
+so that at initialisation (zero output layer) it returns their mean. Noise levels are Stable Diffusion's:
 x_t = x_0 + σ_t·ε, c_in = 1/√(σ_t² + 1), with 1000 discrete steps of the scaled-linear schedule 0.00085 to 0.012.
 Trained and stored as diffusers' UNet2DConditionModel; ComfyUI's own UNet class reads the same weights.
 """
@@ -30,11 +31,12 @@ from ..fill import smooth_fill
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
-__all__ = ["WEIGHTS", "MiniConfig", "condition", "load_weights", "make_unet", "patchify", "save_weights", "sigmas", "unpatchify"]
+__all__ = ["WEIGHTS", "MiniConfig", "clean", "condition", "load_weights", "make_unet", "patchify", "save_weights", "sigmas", "unpatchify"]
 
 PATCH = 8
 PIXEL_CHANNELS = 3 * PATCH * PATCH  # of a latent token
-CONDITION_CHANNELS = PIXEL_CHANNELS + PATCH * PATCH + 3
+TOLD_CHANNELS = PIXEL_CHANNELS + PATCH * PATCH + 3  # of the condition, what the network sees
+OUTPUT_CHANNELS = PIXEL_CHANNELS + PATCH * PATCH  # F and a
 ROLE_KEY = "roles.weight"
 WEIGHTS = Path(__file__).with_name("mini.safetensors")
 
@@ -53,14 +55,14 @@ class MiniConfig:
 
 
 def make_unet(config: MiniConfig) -> UNet2DConditionModel:
-    """The network as diffusers builds it: [B, 192 + 259, h, w], step index, context [B, T, D] to [B, 192, h, w]."""
+    """The network as diffusers builds it: [B, 192 + 259, h, w], step index, context [B, T, D] to [B, 256, h, w]."""
     from diffusers import UNet2DConditionModel
 
     channels = tuple(config.model_channels * m for m in config.channel_mult)
     attended = len(channels) - 1
     return UNet2DConditionModel(
-        in_channels=PIXEL_CHANNELS + CONDITION_CHANNELS,
-        out_channels=PIXEL_CHANNELS,
+        in_channels=PIXEL_CHANNELS + TOLD_CHANNELS,
+        out_channels=OUTPUT_CHANNELS,
         block_out_channels=channels,
         layers_per_block=1,
         down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * attended,
@@ -89,16 +91,26 @@ def unpatchify(tokens: Tensor) -> Tensor:
 
 
 def condition(fill: Tensor, hole: Tensor) -> Tensor:
-    """What the network is told beside the noisy picture.
+    """What the network is told beside the noisy picture, and what its output is added to.
 
     Args:
         fill: the picture with its hole already filled, tokens [B, 192, h, w] of pixels in -1..1.
         hole: [B, 1, 8·h, 8·w], 1 in the hole.
-    Returns [B, 259, h, w]: the fill, the hole by patches, and the patch means of a smooth fill of the same hole.
+    Returns [B, 451, h, w]: the fill (192), the hole (64), the patch means of a smooth fill of the same hole (3), which the
+    network is told, and the smooth fill itself (192), which `clean` needs.
     """
     pixels = unpatchify(fill).float()
     smooth = torch.stack([smooth_fill(p.permute(1, 2, 0), h[0] <= 0.5).permute(2, 0, 1) for p, h in zip(pixels, hole, strict=True)])
-    return torch.cat([fill, patchify(hole.to(fill.dtype)), F.avg_pool2d(smooth, PATCH).to(fill.dtype)], 1)
+    told = [fill, patchify(hole.to(fill.dtype)), F.avg_pool2d(smooth, PATCH).to(fill.dtype)]
+    return torch.cat([*told, patchify(smooth).to(fill.dtype)], 1)
+
+
+def clean(output: Tensor, conditioned: Tensor) -> Tensor:
+    """x̂_0 [B, 192, h, w] from the network's output [B, 256, h, w] and the condition [B, 451, h, w]."""
+    fill, smooth = conditioned[:, :PIXEL_CHANNELS], conditioned[:, TOLD_CHANNELS:]
+    lacking, belief = output.split((PIXEL_CHANNELS, PATCH * PATCH), 1)
+    # one belief a pixel, shared by its three colours: tokens hold the patch of red, then of green, then of blue
+    return smooth + torch.sigmoid(belief).repeat(1, 3, 1, 1) * (fill - smooth) + lacking
 
 
 def save_weights(path: Path, config: MiniConfig, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:

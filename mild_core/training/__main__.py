@@ -29,6 +29,7 @@ def main() -> None:
     train.add_argument("--pairs", type=Path, required=True)
     train.add_argument("--out", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long, with a checkpoint")
+    train.add_argument("--start-from", type=Path, help="a weights file to begin with in place of random weights")
     for field in fields(Recipe):
         train.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
 

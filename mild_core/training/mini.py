@@ -1,13 +1,14 @@
 """The trainer of the bundled model.
 
-Sampling does not start from pure noise but from the fill, noised to the level σ_s of the artist's denoise setting. From
-there a step of the probability-flow ODE, x_t = x̂_0 + (σ_t/σ_s)·(x_s − x̂_0), keeps a share of the fill's error beside the
-noise. Training shows the network just that (the chain of Erase Diffusion, arXiv 2503.07026, eq. 6-7, with λ = σ_t/σ_s):
+Sampling does not start from pure noise but from the fill, noised to the level of the artist's denoise setting. A network
+that has only ever seen noised truth takes that fill for the truth, or makes content of the noise. So the rows of a batch
+are of two kinds (the idea of Erase Diffusion's chain, arXiv 2503.07026: show in training what the sampler will show):
 
-    x_t = x_0 + (σ_t/σ_s)·(fill − x_0) + σ_t·ε,   s drawn first, then t below it
+    from truth   x_t = x_0 + σ_t·ε                              t uniform
+    from fill    x_t = fill + u·(smooth − fill) + σ_t·ε         t and u uniform; t up to the usual denoise settings
 
-Loss: the mean squared error of x̂_0 = fill + F_θ(c_in·x_t, condition, t, role) over the hole's pixels, where x_0 is the
-truth in the hole and the fill elsewhere. Some rows get the role "none".
+Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere. Some
+rows get the role "none".
 A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
 number of the step alone, so a run that was cut off goes on as if it had not been.
 """
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.pairs import ROLES, read_shards
-from ..models.mini import ROLE_KEY, MiniConfig, condition, make_unet, patchify, save_weights, sigmas
+from ..models.mini import PIXEL_CHANNELS, ROLE_KEY, TOLD_CHANNELS, MiniConfig, clean, condition, load_weights, make_unet, patchify, save_weights, sigmas
 
 __all__ = ["Recipe", "export", "train"]
 
@@ -37,8 +38,8 @@ class Recipe:
     cooldown: float = 0.3  # share of the steps over which the rate falls to 0
     ema: float = 0.998
     drop_role: float = 0.05
-    lowest_start: float = 0.1  # the smallest denoise setting that is trained for
-    low_start: float = 1.5  # denoise settings are drawn as u^this above it: small ones are the usual ones
+    from_fill: float = 0.6  # share of the rows that start from the fill
+    highest_start: float = 0.7  # the largest denoise setting these are drawn for
     outside: float = 0.02  # weight of the pixels outside the hole
     seed: int = 0
     save_every: int = 100
@@ -56,11 +57,12 @@ class MiniModel(nn.Module):
         nn.init.zeros_(self.unet.conv_out.bias)
         self.roles = nn.Embedding(len(config.roles), config.context_tokens * config.context_dim)
 
-    def forward(self, noisy: Tensor, sigma: Tensor, step: Tensor, fill: Tensor, told: Tensor, role: Tensor) -> Tensor:
-        """x̂_0 [B, 192, h, w] from the noisy tokens, their noise level [B] and step [B], the fill and its condition, the role [B]."""
+    def forward(self, noisy: Tensor, sigma: Tensor, step: Tensor, conditioned: Tensor, role: Tensor) -> Tensor:
+        """x̂_0 [B, 192, h, w] from the noisy tokens, their noise level [B] and step [B], the condition, the role [B]."""
         scaled = noisy / (sigma**2 + 1).sqrt()[:, None, None, None]
         context = self.roles(role).reshape(len(role), self.config.context_tokens, self.config.context_dim)
-        return fill + self.unet(torch.cat([scaled, told], 1), step, context, return_dict=False)[0]
+        output = self.unet(torch.cat([scaled, conditioned[:, :TOLD_CHANNELS]], 1), step, context, return_dict=False)[0]
+        return clean(output, conditioned)
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights under the names of the weights file."""
@@ -98,12 +100,26 @@ class Pairs:
         return torch.where(hole > 0.5, truth, fill), fill, hole, self.shards["role"][rows]
 
 
-def train(pairs: Path, out: Path, recipe: Recipe, config: MiniConfig | None = None, minutes: float = float("inf")) -> None:
-    """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`."""
+def train(
+    pairs: Path,
+    out: Path,
+    recipe: Recipe,
+    config: MiniConfig | None = None,
+    minutes: float = float("inf"),
+    start_from: Path | None = None,
+) -> None:
+    """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`.
+
+    Without a checkpoint it begins with random weights, or with those of the file `start_from`; tensors that the file lacks,
+    or has in another shape, keep their initial value.
+    """
     from accelerate import Accelerator
 
+    torch.manual_seed(recipe.seed)
     accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
     model = MiniModel(config or MiniConfig()).to(memory_format=torch.channels_last)
+    if start_from is not None:
+        _start_from(model, start_from)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     model, optimizer = accelerator.prepare(model, optimizer)
     average = {n: t.detach().clone() for n, t in model.state_dict().items()}
@@ -138,6 +154,15 @@ def train(pairs: Path, out: Path, recipe: Recipe, config: MiniConfig | None = No
             return
 
 
+def _start_from(model: MiniModel, path: Path) -> None:
+    _, tensors = load_weights(path)
+    own = model.tensors()
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            if name in own and own[name].shape == tensor.shape:
+                own[name].copy_(tensor)
+
+
 def rate(step: int, recipe: Recipe) -> float:
     """The learning rate's share: up over the warm-up, then 1, then down to 0 over the cooldown."""
     left = (recipe.steps - step) / max(recipe.cooldown * recipe.steps, 1)
@@ -148,18 +173,21 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     truth, fill, hole, role = data.batch(recipe.batch, generator)
     role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
-    start = recipe.lowest_start + (1 - recipe.lowest_start) * torch.rand(len(role), generator=generator) ** recipe.low_start
-    at = (len(noise_levels) * start * torch.rand(len(role), generator=generator)).long()
-    start = (len(noise_levels) * start).long().clamp(max=len(noise_levels) - 1)
+    from_fill = torch.rand(len(role), generator=generator) < recipe.from_fill
+    at = torch.rand(len(role), generator=generator) * torch.where(from_fill, recipe.highest_start, 1.0)
+    at = (len(noise_levels) * at).long()
+    toward_smooth = torch.rand(len(role), generator=generator)
     noise = torch.randn(truth.shape, generator=generator)
-    truth, fill, hole, role, at, start, noise = (x.to(device) for x in (truth, fill, hole, role, at, start, noise))
+    moved = (x.to(device) for x in (truth, fill, hole, role, at, from_fill, toward_smooth, noise))
+    truth, fill, hole, role, at, from_fill, toward_smooth, noise = moved
+    conditioned = condition(patchify(fill), hole)
+    x_0, tokens, smooth = patchify(truth), conditioned[:, :PIXEL_CHANNELS], conditioned[:, TOLD_CHANNELS:]
+    started = tokens + toward_smooth[:, None, None, None] * (smooth - tokens)
     sigma = noise_levels[at]
-    left = (sigma / noise_levels[start])[:, None, None, None]
-    clean, tokens = patchify(truth), patchify(fill)
-    noisy = clean + left * (tokens - clean) + patchify(noise) * sigma[:, None, None, None]
-    predicted = model(noisy, sigma, at, tokens, condition(tokens, hole), role)
+    noisy = torch.where(from_fill[:, None, None, None], started, x_0) + patchify(noise) * sigma[:, None, None, None]
+    predicted = model(noisy, sigma, at, conditioned, role)
     weight = patchify(hole.expand_as(fill)) + recipe.outside
-    return ((predicted - clean) ** 2 * weight).sum() / weight.sum()
+    return ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
 
 
 def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:

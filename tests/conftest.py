@@ -1,0 +1,29 @@
+"""What tests of all levels share: photographs, small scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from shapes import ROOT, disc, stripes
+
+from mild_core.scene import MaskedPerson, Scene, split_people
+
+PHOTOS = ROOT.parent / "shared" / "photos"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """A folder of real photographs with people's masks, which is not part of the project."""
+    if not (PHOTOS / "people").is_dir():
+        pytest.skip("needs a photo library (places/, people/) beside the checkout, in ../shared/photos")
+    return PHOTOS
+
+
+@pytest.fixture
+def two_people() -> Scene:
+    """A striped photo of 96×128 with a near person (1, lower) who overlaps a far one (2), and a third apart (3)."""
+    height, width = 96, 128
+    masks = [disc(height, width, 60, 40, 18), disc(height, width, 44, 54, 18), disc(height, width, 50, 108, 10)]
+    found = [MaskedPerson(n, m) for n, m in enumerate(masks, start=1)]
+    return split_people(stripes(height, width)[None], found)

@@ -1,0 +1,75 @@
+"""Geometry on masks."""
+
+import numpy as np
+import torch
+from shapes import disc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mild_core.scene import Box
+from mild_core.scene.masks import components, distance_inside, feather, grow, resize_mask, shrink
+
+masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14))).map(torch.from_numpy)
+
+
+def nearest(mask, pixels):
+    """Slow reference: whether any true pixel lies within that distance."""
+    points = mask.nonzero().double()
+    grid = torch.cartesian_prod(torch.arange(mask.shape[0]), torch.arange(mask.shape[1])).double()
+    if not len(points):
+        return torch.zeros_like(mask)
+    return (torch.cdist(grid, points).amin(1) <= pixels + 1e-6).reshape(mask.shape)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.floats(0, 6))
+def test_growing_is_by_a_disc(mask, pixels):
+    assert torch.equal(grow(mask, pixels), nearest(mask, pixels))
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.floats(0.5, 4))
+def test_shrinking_is_growing_the_outside(mask, pixels):
+    assert torch.equal(shrink(mask, pixels), ~grow(~mask, pixels))
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.floats(0, 6))
+def test_a_feather_is_one_inside_and_nothing_beyond_its_reach(mask, pixels):
+    ramp = feather(mask, pixels)
+    assert (ramp[mask] == 1).all()
+    assert (ramp[~nearest(mask, pixels + 1)] == 0).all()
+    assert ((ramp > 0) | ~nearest(mask, pixels)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks)
+def test_components_partition_the_mask_largest_first(mask):
+    parts = components(mask)
+    if not parts:
+        assert not mask.any()
+        return
+    assert torch.equal(torch.stack(parts).sum(0), mask.long())
+    sizes = [int(p.sum()) for p in parts]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, st.integers(-6, 12), st.integers(-6, 12), st.integers(1, 20), st.integers(1, 20))
+def test_a_box_cuts_what_a_padded_picture_shows(mask, left, top, width, height):
+    box = Box(left, top, left + width, top + height)
+    padded = torch.nn.functional.pad(mask.float()[None, None], [40] * 4)[0, 0]
+    assert torch.equal(box.cut_mask(mask.float()), padded[top + 40 : top + height + 40, left + 40 : left + width + 40])
+    repeated = torch.nn.functional.pad(mask.float()[None, None], [40] * 4, mode="replicate")[0, 0]
+    assert torch.equal(box.cut(mask.float()), repeated[top + 40 : top + height + 40, left + 40 : left + width + 40])
+
+
+def test_a_full_mask_has_no_edge():
+    assert distance_inside(torch.ones(3, 4)).isinf().all()
+
+
+def test_resizing_keeps_the_mean():
+    mask = disc(64, 96, 30, 50, 17)
+    assert abs(float(resize_mask(mask, 16, 24).mean() - mask.mean())) < 1e-6
+    assert resize_mask(mask[None], 128, 192).shape == (1, 128, 192)

@@ -1,0 +1,109 @@
+"""Crops, region maps, pathways."""
+
+import pytest
+import torch
+from shapes import disc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mild_core.plan import make_plan
+from mild_core.plan.crops import MARGIN, clusters, crop_around
+from mild_core.plan.regions import RegionMap
+from mild_core.scene import Box, choose
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_crop_is_a_square_that_holds_its_hole(data):
+    height, width = data.draw(st.integers(16, 900)), data.draw(st.integers(16, 900))
+    left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    hole = Box(left, top, data.draw(st.integers(left + 1, width)), data.draw(st.integers(top + 1, height)))
+    crop = crop_around(hole, height, width, data.draw(st.sampled_from([64, 256, 512])), data.draw(st.floats(1, 4)))
+    assert crop.width == crop.height
+    assert crop.left <= hole.left
+    assert crop.top <= hole.top
+    assert crop.right >= hole.right
+    assert crop.bottom >= hole.bottom
+    if crop.width <= min(height, width):
+        assert crop == crop.clip(height, width), "a crop that fits the photo stays inside it"
+
+
+@pytest.mark.parametrize(
+    ("hole", "photo", "working", "context", "side"),
+    [
+        (Box(300, 300, 340, 400), (800, 1000), 256, 1.6, 256),  # small hole: one to one
+        (Box(300, 100, 400, 500), (800, 1000), 256, 1.6, 640),  # large hole: context
+        (Box(100, 10, 200, 410), (420, 900), 256, 1.6, 420 if 400 + 2 * MARGIN <= 420 else 432),  # tight photo: margin
+        (Box(0, 0, 900, 420), (420, 900), 256, 1.6, 900),  # full frame
+    ],
+)
+def test_how_long_a_crop_is(hole, photo, working, context, side):
+    assert crop_around(hole, *photo, working, context).width == side
+
+
+def test_far_holes_are_two_crops_and_near_ones_share():
+    far = torch.maximum(disc(400, 1200, 200, 150, 60), disc(400, 1200, 200, 1050, 60))
+    near = torch.maximum(disc(400, 1200, 200, 550, 30), disc(400, 1200, 200, 680, 30))
+    assert len(clusters(far > 0, 128, 1.6)) == 2
+    assert len(clusters(near > 0, 256, 1.6)) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 199), st.integers(0, 299), st.integers(1, 30)), min_size=1, max_size=6))
+def test_clusters_partition_the_mask(discs):
+    mask = torch.stack([disc(200, 300, *d) for d in discs]).amax(0) > 0
+    parts = torch.stack(clusters(mask, 64, 1.6))
+    assert torch.equal(parts.sum(0), mask.long())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(-20, 40), st.integers(-20, 40), st.integers(8, 90), st.sampled_from([(4, 4), (8, 8), (5, 7)]))
+def test_memberships_sum_to_one_at_every_token_grid(seed, left, top, side, grid):
+    generator = torch.Generator().manual_seed(seed)
+    hole, own, other = (torch.rand(40, 50, generator=generator) > 0.6 for _ in range(3))
+    regions = RegionMap.of(Box(left, top, left + side, top + side), 32, hole, own, other)
+    assert torch.allclose(regions.membership.sum(0), torch.ones(32, 32), atol=1e-5)
+    tokens = regions.tokens(*grid)
+    assert tokens.shape == (grid[0] * grid[1], 4)
+    assert torch.allclose(tokens.sum(1), torch.ones(len(tokens)), atol=1e-5)
+    assert tokens.min() >= 0
+
+
+def test_pathways_of_a_scene(two_people):
+    plan = make_plan(two_people.erasing(choose("1", two_people.people)), working_size=64, grow_by=3)
+    assert [(p.role, p.batch_index) for p in plan.pathways] == [("background", 0), ("person", 3)]
+    background, behind = plan.pathways
+    near, far = two_people.people[0], plan.scene.person(behind.person)
+    assert far.number == 2
+    assert (near.visible & ~background.hole).sum() == 0, "all of the erased person is in the hole"
+    assert (background.hole & far.visible).sum() == 0, "the hole does not grow into somebody who stays"
+    everybody = plan.scene.union(plan.scene.people)
+    assert (background.source & everybody).sum() == 0, "nothing is copied from people"
+    assert (behind.source & ~far.visible).sum() == 0, "a person is filled from nobody else"
+    assert (far.hidden & ~behind.hole).sum() == 0
+
+
+def test_two_erased_people_far_apart_are_two_rows(two_people):
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=32, grow_by=2, context=1.2)
+    rows = [p for p in plan.pathways if p.role == "background"]
+    assert len(rows) == 2
+    assert torch.equal(rows[0].hole, rows[1].hole), "each row sees the other hole as a hole"
+    assert not (rows[0].paste & rows[1].paste).any()
+    assert torch.equal(rows[0].paste | rows[1].paste, rows[0].hole)
+
+
+def test_nothing_to_denoise_is_said():
+    from mild_core.scene import MaskedPerson, split_people
+
+    scene = split_people(torch.rand(1, 40, 40, 3), [MaskedPerson(1, disc(40, 40, 20, 20, 5))])
+    with pytest.raises(ValueError, match="nothing to denoise"):
+        make_plan(scene, working_size=64)
+
+
+def test_the_working_view_of_a_crop_that_fits_is_the_photo_itself(two_people):
+    plan = make_plan(two_people.erasing(choose("3", two_people.people)), working_size=64, grow_by=4)
+    row = plan.pathways[0]
+    assert row.crop.width == 64
+    assert torch.equal(plan.working_image(row, two_people.photo[0]), row.crop.cut(two_people.photo[0]))
+    assert torch.equal(plan.working_hole(row), row.crop.cut_mask(row.hole))
+    assert torch.equal(plan.working_source(row), row.crop.cut_mask(row.source))
