@@ -139,7 +139,10 @@ def main() -> int:
     env["PATH"] = f"{Path(python).parent}{os.pathsep}{env.get('PATH', '')}"
     if not sys.argv[1:]:
         return 0
-    return subprocess.run([str(python), *sys.argv[1:]], env=env).returncode
+    command = [str(python), *sys.argv[1:]]
+    if os.name == "posix":
+        os.execve(command[0], command, env)  # becomes the command, so that signals reach it and it can clean up
+    return subprocess.run(command, env=env).returncode
 
 
 if __name__ == "__main__":
