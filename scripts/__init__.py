@@ -1,0 +1,1 @@
+"""Commands around the pack; run each through bootstrap.py."""

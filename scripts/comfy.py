@@ -1,0 +1,268 @@
+"""A ComfyUI of one's own: start it with this pack in it, queue graphs, follow them, fetch what they made.
+
+The server runs headless on a free port in a base directory of its own (models, input, output, user, custom_nodes), so that
+neither the ComfyUI it is started from nor the checkout is written to. In the base's custom_nodes a link leads to the checkout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+import websocket
+
+__all__ = ["Client", "GraphError", "InterruptedRunError", "Server"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PACK = "mild-layers"  # what the pack's folder in custom_nodes is called
+START_LIMIT = 900.0  # seconds a start may take: 15 on an idle machine, minutes on one that is busy with other work
+SILENCE = 5.0  # seconds without a message after which the server is checked for being alive
+TAIL = 40  # lines of the log that an error shows
+
+Graph = dict[str, dict[str, Any]]  # a graph in API format: {node id: {"class_type", "inputs"}}
+OnProgress = Callable[[str, int, int], None]  # node id, steps done, steps in all (0 when the node starts)
+
+
+class GraphError(RuntimeError):
+    """A graph was refused or failed. `node`: id of the node, or "" for the graph; `kind`: the error's type."""
+
+    def __init__(self, message: str, node: str = "", kind: str = ""):
+        super().__init__(message)
+        self.node, self.kind = node, kind
+
+
+class InterruptedRunError(RuntimeError):
+    """The run was interrupted."""
+
+
+class Client:
+    """What one does with a running ComfyUI at `url`."""
+
+    def __init__(self, url: str):
+        self.url = url.rstrip("/")
+
+    def get(self, route: str, **query: str) -> requests.Response:
+        answer = requests.get(self.url + route, params=query, timeout=60)
+        answer.raise_for_status()
+        return answer
+
+    def object_info(self) -> dict[str, Any]:
+        """The nodes the server knows, by id, with their inputs and outputs."""
+        return self.get("/object_info").json()
+
+    def upload(self, image: Path | bytes, name: str = "") -> str:
+        """Put a picture into the server's input folder. The name under which Load Image finds it."""
+        data = image if isinstance(image, bytes) else image.read_bytes()
+        name = name or (f"{uuid.uuid4().hex}.png" if isinstance(image, bytes) else image.name)
+        answer = requests.post(self.url + "/upload/image", files={"image": (name, data)}, data={"overwrite": "true"}, timeout=60)
+        answer.raise_for_status()
+        return answer.json()["name"]
+
+    def run(self, graph: Graph, on_progress: OnProgress | None = None) -> dict[str, dict[str, Any]]:
+        """Queue a graph in API format and wait until it is done. What its output nodes made: {node id: {"images": [...]}}.
+
+        Raises GraphError with the node's id, the error's type and message, and InterruptedRunError when somebody stopped the run.
+        """
+        client = uuid.uuid4().hex
+        stream = websocket.create_connection(f"ws{self.url.removeprefix('http')}/ws?clientId={client}", timeout=60)
+        with contextlib.closing(stream):
+            stream.settimeout(SILENCE)
+            prompt = self._queue(graph, client)
+            while not self._done(stream, prompt, graph, on_progress):
+                pass
+        return self.history(prompt)["outputs"]
+
+    def history(self, prompt: str) -> dict[str, Any]:
+        return self.get(f"/history/{prompt}").json()[prompt]
+
+    def view(self, file: dict[str, str]) -> bytes:
+        """The contents of one of the files that `run` names: {"filename", "subfolder", "type"}."""
+        return self.get("/view", **file).content
+
+    def interrupt(self) -> None:
+        requests.post(self.url + "/interrupt", timeout=60).raise_for_status()
+
+    def check(self) -> None:
+        """Raises when the server does not answer."""
+        self.get("/system_stats")
+
+    def _queue(self, graph: Graph, client: str) -> str:
+        answer = requests.post(self.url + "/prompt", json={"prompt": graph, "client_id": client}, timeout=60)
+        if answer.status_code != 400:
+            answer.raise_for_status()
+            return answer.json()["prompt_id"]
+        refusal = answer.json()
+        faults = [
+            (node, f"node {node} ({fault['class_type']}): {error['message']}: {error['details']}")
+            for node, fault in (refusal.get("node_errors") or {}).items()
+            for error in fault["errors"]
+        ]
+        if not faults:
+            raise GraphError(refusal["error"]["message"], kind=refusal["error"]["type"])
+        raise GraphError("\n".join(text for _, text in faults), node=faults[0][0], kind=refusal["error"]["type"])
+
+    def _done(self, stream: websocket.WebSocket, prompt: str, graph: Graph, on_progress: OnProgress | None) -> bool:
+        """Take in one message of the server; whether it was the run's last."""
+        try:
+            text = stream.recv()
+        except websocket.WebSocketTimeoutException:
+            self.check()
+            return False
+        except (websocket.WebSocketException, ConnectionError):
+            self.check()  # a server that died says why
+            raise
+        if not isinstance(text, str):
+            return False  # a preview picture
+        message = json.loads(text)
+        kind, data = message["type"], message["data"]
+        if data.get("prompt_id") != prompt:
+            return False
+        if kind == "execution_error":
+            node = data["node_id"]
+            said = f"node {node} ({data['node_type']}): {data['exception_type']}: {data['exception_message'].strip()}"
+            raise GraphError(said, node=node, kind=data["exception_type"])
+        if kind == "execution_interrupted":
+            raise InterruptedRunError(f"interrupted in node {data['node_id']} ({data['node_type']})")
+        if on_progress and kind == "executing" and data["node"] in graph:
+            on_progress(data["node"], 0, 0)
+        if on_progress and kind == "progress":
+            on_progress(data["node"], data["value"], data["max"])
+        return kind == "executing" and data["node"] is None
+
+
+class Server(Client):
+    """A ComfyUI that runs for the length of a `with` block.
+
+    Args:
+        base: its base directory, kept afterwards; None for one that is removed in the end.
+        port: None for a free one.
+        core: folder with ComfyUI's main.py; None for $MILD_CORE, which scripts/bootstrap.py sets.
+        python: the interpreter to run it with; None for $MILD_PYTHON.
+        pack: what the pack's folder in custom_nodes is called.
+    """
+
+    def __init__(
+        self,
+        base: Path | None = None,
+        port: int | None = None,
+        core: Path | None = None,
+        python: str | None = None,
+        pack: str = PACK,
+    ):
+        self.port = port or free_port()
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        if core is None and not os.environ.get("MILD_CORE"):
+            raise RuntimeError("MILD_CORE is not set: run this through  python3 scripts/bootstrap.py")
+        self.core = core or Path(os.environ["MILD_CORE"])
+        self.python = python or os.environ["MILD_PYTHON"]
+        self.pack = pack
+        self.keep = base is not None
+        self.base = base or Path(tempfile.mkdtemp(prefix="mild-comfy-"))
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def input(self) -> Path:
+        """The folder whose pictures Load Image lists."""
+        return self.base / "input"
+
+    @property
+    def log(self) -> str:
+        """What the server said so far."""
+        path = self.base / "server.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def __enter__(self) -> Server:
+        try:
+            self._prepare()
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if not self.keep:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    def check(self) -> None:
+        if self.process is not None and self.process.poll() is not None:
+            raise RuntimeError(f"ComfyUI ended by itself (exit {self.process.returncode}); the end of its log:\n{self._tail()}")
+        super().check()
+
+    def _prepare(self) -> None:
+        """Lay out the base directory, with the checkout in its custom_nodes."""
+        for folder in ("input", "output", "user", "models/checkpoints", "custom_nodes"):
+            (self.base / folder).mkdir(parents=True, exist_ok=True)
+        link = self.base / "custom_nodes" / self.pack
+        if link.is_symlink():
+            link.unlink()
+        elif link.exists():
+            shutil.rmtree(link)
+        try:
+            link.symlink_to(ROOT, target_is_directory=True)
+        except OSError:  # Windows, where links need a right that few have
+            shutil.copytree(ROOT, link, ignore=shutil.ignore_patterns(".*", "out", "runs", "__pycache__"))
+
+    def _start(self) -> None:
+        if not is_free(self.port):  # else the server that has it would be taken for ours
+            raise RuntimeError(f"port is {self.port}, which another program uses: choose another one")
+        options = ["--base-directory", str(self.base), "--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch"]
+        options += ["--preview-method", "latent2rgb", "--disable-api-nodes"]  # api nodes would talk to the network
+        options += ["--database-url", f"sqlite:///{self.base / 'user' / 'comfyui.db'}"]
+        if not has_accelerator(self.python):
+            options.append("--cpu")
+        with open(self.base / "server.log", "w") as log:
+            command = [self.python, str(self.core / "main.py"), *options]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                self.check()
+                break
+            except requests.RequestException:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"ComfyUI did not answer within {START_LIMIT:.0f} s; the end of its log:\n{self._tail()}") from None
+                time.sleep(0.2)
+        failed = [line for line in self.log.splitlines() if "IMPORT FAILED" in line and line.rstrip().endswith(self.pack)]
+        if failed:
+            raise RuntimeError(f"the pack did not import in ComfyUI at {self.core}; its log:\n{self.log}")
+
+    def _tail(self) -> str:
+        return "\n".join(self.log.splitlines()[-TAIL:])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@functools.cache
+def has_accelerator(python: str) -> bool:
+    """Whether that interpreter's torch finds a GPU."""
+    test = "import torch; print(any(getattr(torch, name).is_available() for name in ('cuda', 'mps', 'xpu') if hasattr(torch, name)))"
+    return subprocess.run([python, "-c", test], capture_output=True, text=True).stdout.split()[-1:] == ["True"]
