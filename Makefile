@@ -1,0 +1,50 @@
+# The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
+# see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test serve lint bench-quality bench-fill train
+
+PYTHON ?= python3
+RUN = $(PYTHON) scripts/bootstrap.py
+
+OUT ?= out/demo
+PORT ?= 8188
+PHOTOS ?= ../shared/photos
+RUNS ?= runs/mini
+PAIRS ?= $(RUNS)/pairs
+COUNT ?= 20000
+MINUTES ?= 600
+TESTS ?= tests
+
+help:  ## list the commands
+	@echo "make COMMAND [NAME=value ...]"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+
+setup:  ## make the environment and fetch ComfyUI (about 6 GB, some minutes, once)
+	$(RUN)
+
+demo:  ## erase people in a real ComfyUI and show it: OUT=out/demo [PHOTO=p.jpg MASKS="m1.png m2.png" ERASE=1,3]
+	$(RUN) scripts/demo.py --out "$(OUT)" $(if $(PHOTO),--photo "$(PHOTO)") $(if $(MASKS),--masks $(MASKS)) $(if $(ERASE),--erase "$(ERASE)")
+
+serve:  ## run ComfyUI with this pack until Ctrl-C: PORT=8188
+	$(RUN) scripts/serve.py --port $(PORT)
+
+test:  ## run the tests: TESTS=tests
+	$(RUN) -m pytest $(TESTS)
+
+lint:  ## check style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy --explicit-package-bases mild_core nodes scripts
+
+bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_quality.py --photos "$(PHOTOS)"
+
+bench-fill:  ## time and score the content fill
+	$(RUN) scripts/bench_fill.py
+
+# Three steps, each of which may be run by itself; training goes on from the last checkpoint in RUNS.
+# 1. pairs of (photo with people, truth) from a folder with places/ and people/; 2. train; 3. the weights that the pack ships.
+train:  ## train the bundled model: PHOTOS=… RUNS=runs/mini COUNT=20000 MINUTES=600
+	test -d "$(PAIRS)" || $(RUN) -m mild_core.training prepare --photos "$(PHOTOS)" --out "$(PAIRS)" --count $(COUNT)
+	$(RUN) -m mild_core.training train --pairs "$(PAIRS)" --out "$(RUNS)" --minutes $(MINUTES)
+	$(RUN) -m mild_core.training export --run "$(RUNS)" --out mild_core/models/mini.safetensors
