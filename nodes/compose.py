@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mild_core.compose import compose, make_layers
-from .types import CATEGORY, LayersSocket, PlanSocket
+from .types import LayersSocket, PlanSocket, schema
 
 __all__ = ["ComposeLayers", "DecodeLayers"]
 
@@ -14,10 +14,9 @@ __all__ = ["ComposeLayers", "DecodeLayers"]
 class DecodeLayers(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="MILDDecodeLayers",
             display_name="MILD Decode Layers",
-            category=CATEGORY,
             description="Decodes the sampler's batch and puts every row back where its crop was: a clean background, and each person whole.",
             search_aliases=["stitch", "layers", "erase"],
             inputs=[
@@ -38,10 +37,9 @@ class DecodeLayers(io.ComfyNode):
 class ComposeLayers(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="MILDComposeLayers",
             display_name="MILD Compose Layers",
-            category=CATEGORY,
             description="The picture without the people who go. Pixels outside the holes are the photo's own, bit for bit.",
             search_aliases=["merge layers", "composite", "erase"],
             inputs=[LayersSocket.Input("layers", tooltip="From MILD Decode Layers.")],

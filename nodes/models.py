@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from . import host
-from .types import CATEGORY
+from .types import schema
 
 __all__ = ["MiniModel"]
 
@@ -13,10 +13,9 @@ __all__ = ["MiniModel"]
 class MiniModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="MILDMiniModel",
             display_name="MILD Mini Model",
-            category=CATEGORY,
             description="The small erasing model that ships with the pack: nothing to download. Use it like a checkpoint, with a "
             "stock KSampler at cfg 1 and denoise below 1.",
             search_aliases=["mild", "eraser", "inpaint model", "bundled model"],

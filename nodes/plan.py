@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..mild_core.fill import fill_pathway
 from ..mild_core.plan import LayerPlan, make_plan
 from . import host
-from .types import CATEGORY, PlanSocket, SceneSocket
+from .types import PlanSocket, SceneSocket, schema
 
 __all__ = ["EncodeLayers"]
 
@@ -18,10 +18,9 @@ __all__ = ["EncodeLayers"]
 class EncodeLayers(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="MILDEncodeLayers",
             display_name="MILD Encode Layers",
-            category=CATEGORY,
             description="Gives every hole its own crop, fills it with a first guess, and encodes background and people as one latent "
             "batch that any sampler denoises together.",
             search_aliases=["inpaint", "layers", "erase", "crop"],

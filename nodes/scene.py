@@ -6,7 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..mild_core.scene import Scene, choose, from_masks, from_segs, split_people
 from ..mild_core.scene.overlay import number_people
-from .types import CATEGORY, SceneSocket
+from .types import SceneSocket, schema
 
 __all__ = ["SplitPeople"]
 
@@ -14,10 +14,9 @@ __all__ = ["SplitPeople"]
 class SplitPeople(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="MILDSplitPeople",
             display_name="MILD Split People",
-            category=CATEGORY,
             description="Makes a scene of a photo and the masks of its people, and chooses who goes. The node shows each person's number.",
             search_aliases=["people", "person", "masks", "segs", "erase", "remove person"],
             inputs=[

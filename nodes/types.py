@@ -1,10 +1,19 @@
-"""The sockets of the pack's own types."""
+"""The sockets of the pack's own types, and what the schemas of all nodes share."""
+
+from dataclasses import fields
+from typing import Any
 
 from comfy_api.latest import io
 
-__all__ = ["CATEGORY", "LayersSocket", "PlanSocket", "SceneSocket"]
+__all__ = ["CATEGORY", "LayersSocket", "PlanSocket", "SceneSocket", "schema"]
 
 CATEGORY = "MILD"
 SceneSocket = io.Custom("MILD_SCENE")
 PlanSocket = io.Custom("MILD_PLAN")
 LayersSocket = io.Custom("MILD_LAYERS")
+
+
+def schema(**parts: Any) -> io.Schema:
+    """An io.Schema without the parts that an older core does not know, such as search_aliases in 0.3.75."""
+    known = {field.name for field in fields(io.Schema)}
+    return io.Schema(category=CATEGORY, **{name: part for name, part in parts.items() if name in known})
