@@ -1,0 +1,203 @@
+"""The pack in a real server: its nodes, its example graphs, and what comes out of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from shapes import ROOT
+
+from scripts.comfy import GraphError, InterruptedRunError, Server
+from scripts.make_workflows import GRAPHS, WORKFLOWS, out_of_step
+
+NODES = ["MILDComposeLayers", "MILDDecodeLayers", "MILDEncodeLayers", "MILDMiniModel", "MILDSplitPeople"]
+ERASED, STAYING = (1, 3), (2,)
+FAR_TO_NEAR = (2, 1, 3)
+
+
+class Run:
+    """One run of the erasing graph on the demo's scene: the pictures it made, and the progress it told."""
+
+    def __init__(self, server: Server, graph: dict):
+        graph["scene"]["inputs"]["erase"] = ",".join(map(str, ERASED))
+        self.progress: list[tuple[str, int, int]] = []
+        made = server.run(graph, lambda *step: self.progress.append(step))
+        pictures = {node: [pixels(server.view(file)) for file in made[node]["images"]] for node in made}
+        (self.picture,), (changed,), self.layers = (pictures[node] for node in ("picture", "changed", "layers"))
+        self.changed = changed[..., 0]
+        self.shown = pictures["scene"]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(png)))
+
+
+@pytest.fixture(scope="module")
+def run(server) -> Run:
+    graph = json.loads((WORKFLOWS / "api" / "erase.json").read_text(encoding="utf-8"))
+    graph["sample"]["inputs"]["steps"] = 4
+    return Run(server, graph)
+
+
+def test_outside_the_changed_mask_every_pixel_is_the_photos_own(run, scene):
+    assert run.picture.shape == scene.photo.shape
+    untouched = run.changed == 0
+    assert (run.picture[untouched] == scene.photo[untouched]).all()
+
+
+def test_what_changed_covers_who_goes_and_little_else(run, scene):
+    gone = np.isin(scene.labels, ERASED)
+    assert (run.changed[gone] > 0).mean() > 0.99
+    assert (run.changed[~gone] > 0).mean() < 0.1
+
+
+def test_who_goes_is_gone(run, scene):
+    gone = np.isin(scene.labels, ERASED)
+    truth = scene.without(ERASED).astype(float)
+    before = np.abs(scene.photo - truth)[gone].mean()
+    after = np.abs(run.picture - truth)[gone].mean()
+    assert after < before, f"mean error {after:.1f} after erasing, {before:.1f} with the people still there"
+
+
+def test_layers_are_the_background_then_everybody_from_far_to_near(run, scene):
+    height, width = scene.labels.shape
+    assert [layer.shape for layer in run.layers] == [(height, width, 4)] * 4
+    assert (run.layers[0][..., 3] == 255).all()
+    for number, layer in zip(FAR_TO_NEAR, run.layers[1:], strict=True):
+        visible = scene.labels == number
+        assert (layer[visible][:, 3] > 127).all(), f"person {number} is not opaque where visible"
+        assert (layer[visible][:, :3] == scene.photo[visible]).mean() > 0.95, f"person {number} does not look like the photo"
+
+
+def test_who_stood_behind_is_whole(run, scene):
+    hidden = scene.hidden(STAYING[0])
+    layer = run.layers[1 + FAR_TO_NEAR.index(STAYING[0])]
+    assert hidden.sum() > 10_000
+    assert (layer[hidden][:, 3] > 127).mean() > 0.95
+    truth = scene.people[STAYING[0] - 1][hidden][:, :3].astype(float)
+    in_front = np.abs(scene.photo[hidden] - truth).mean()
+    assert np.abs(layer[hidden][:, :3] - truth).mean() < in_front
+
+
+def test_progress_tells_every_step_of_the_sampler(run):
+    assert [done for node, done, total in run.progress if node == "sample" and total == 4][-4:] == [1, 2, 3, 4]
+    assert {node for node, _, _ in run.progress} >= {"scene", "encode", "sample", "compose"}
+
+
+def test_split_people_shows_the_numbers(run, scene):
+    (shown,) = run.shown
+    assert shown.shape[:2] == scene.labels.shape
+    assert (shown[..., :3] != scene.photo).any()
+
+
+def test_every_node_is_there_and_explains_itself(server):
+    info = server.object_info()
+    assert sorted(name for name in info if name.startswith("MILD")) == NODES
+    for name in NODES:
+        assert info[name]["description"], name
+        assert info[name]["display_name"].startswith("MILD "), name
+        for part in ("required", "optional"):
+            for socket, (_, *options) in info[name]["input"].get(part, {}).items():
+                assert options, f"{name}.{socket} has no tooltip"
+                assert options[0].get("tooltip"), f"{name}.{socket} has no tooltip"
+        assert all(info[name]["output_tooltips"]), name
+
+
+def test_example_workflows_are_listed_and_served(server):
+    listed = server.get("/workflow_templates").json()[server.pack]
+    assert sorted(listed) == sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    assert {graph.name for graph in GRAPHS} <= set(listed)
+    for name in listed:
+        assert server.get(f"/api/workflow_templates/{server.pack}/{name}.json").json()["version"] == 0.4
+
+
+def test_workflow_files_are_in_step_with_the_nodes(server):
+    stale = [str(path.relative_to(ROOT)) for path in out_of_step(server.object_info())]
+    assert not stale, "run  python3 scripts/bootstrap.py scripts/make_workflows.py"
+
+
+@pytest.mark.parametrize("name", [graph.name for graph in GRAPHS])
+def test_links_of_a_workflow_join_sockets_of_one_type(name):
+    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    assert workflow["last_node_id"] == max(nodes)
+    for link, source, output, target, slot, kind in workflow["links"]:
+        assert link in nodes[source]["outputs"][output]["links"]
+        assert nodes[source]["outputs"][output]["type"] == kind
+        assert nodes[target]["inputs"][slot]["link"] == link
+        assert nodes[target]["inputs"][slot]["type"] == kind
+
+
+@pytest.mark.parametrize("name", [graph.name for graph in GRAPHS])
+def test_nodes_of_a_workflow_do_not_overlap_and_lie_in_their_groups(name):
+    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    title = 30  # pixels of a node's title bar, above its position
+    boxes = {}
+    for node in workflow["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        boxes[node["title"]] = (x, y - title, x + width, y + height)
+    for one, (left, top, right, bottom) in boxes.items():
+        for other, (left2, top2, right2, bottom2) in boxes.items():
+            apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+            assert one == other or apart, f"{one} overlaps {other}"
+    groups = [(x, y, x + w, y + h) for x, y, w, h in (group["bounding"] for group in workflow["groups"])]
+    for one, (left, top, right, bottom) in boxes.items():
+        inside = [g for g in groups if g[0] <= left and g[1] <= top and right <= g[2] and bottom <= g[3]]
+        assert one == "What to do" or len(inside) == 1, f"{one} lies in {len(inside)} groups"
+
+
+def test_a_choice_of_somebody_who_is_not_there_says_who_is(server, graph):
+    graph["scene"]["inputs"]["erase"] = "9"
+    with pytest.raises(GraphError, match=r"'9'.*1, 2, 3") as caught:
+        server.run(graph)
+    assert caught.value.node == "scene"
+    assert caught.value.kind == "ValueError"
+
+
+def test_masks_of_another_size_say_both_sizes(server, graph, scene):
+    small = io.BytesIO()
+    Image.fromarray(scene.labels).resize((320, 200), Image.Resampling.NEAREST).save(small, "PNG")
+    graph["people"]["inputs"]["image"] = server.upload(small.getvalue())
+    with pytest.raises(GraphError, match=r"320×200.*640×427"):
+        server.run(graph)
+
+
+def test_a_graph_that_is_refused_names_the_node(server, graph):
+    graph["photo"]["inputs"]["image"] = "not-there.png"
+    with pytest.raises(GraphError, match=r"not-there\.png") as caught:
+        server.run(graph)
+    assert caught.value.node == "photo"
+
+
+def test_an_interrupt_stops_the_sampler_and_leaves_the_server_well(server, graph):
+    graph["sample"]["inputs"].update(steps=500, seed=1)
+    sampling = threading.Event()
+
+    def interrupt_when_sampling() -> None:
+        assert sampling.wait(120)
+        server.interrupt()
+
+    stopper = threading.Thread(target=interrupt_when_sampling)
+    stopper.start()
+    done: list[int] = []
+
+    def on_progress(node: str, step: int, total: int) -> None:
+        if node == "sample" and total == 500:
+            done.append(step)
+            sampling.set()
+
+    with pytest.raises(InterruptedRunError, match="KSampler"):
+        server.run(graph, on_progress)
+    stopper.join()
+    assert len(done) < 100
+    graph["sample"]["inputs"].update(steps=1)
+    assert server.run(graph)["picture"]["images"]
+
+
+def test_a_port_in_use_is_refused(server):
+    with pytest.raises(RuntimeError, match=f"port is {server.port}"), Server(port=server.port):
+        pass
