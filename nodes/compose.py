@@ -17,7 +17,7 @@ class DecodeLayers(io.ComfyNode):
         return schema(
             node_id="MILDDecodeLayers",
             display_name="MILD Decode Layers",
-            description="Decodes the sampler's batch and puts every row back where its crop was: a clean background, and each person whole.",
+            description="Decodes the sampler's batch and puts each row back on its crop: a clean background, and each person whole.",
             search_aliases=["stitch", "layers", "erase"],
             inputs=[
                 io.Latent.Input("samples", tooltip="From the sampler."),

@@ -22,7 +22,9 @@ class MiniModel(io.ComfyNode):
             inputs=[],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="For KSampler. Loaded and offloaded by ComfyUI like any checkpoint."),
-                io.Vae.Output(display_name="vae", tooltip="For MILD Encode Layers and MILD Decode Layers. Cuts pixels into patches; exact."),
+                io.Vae.Output(
+                    display_name="vae", tooltip="For MILD Encode Layers and MILD Decode Layers. Cuts pixels into patches; exact."
+                ),
                 io.Conditioning.Output(display_name="positive", tooltip="What background pathways are denoised with."),
                 io.Conditioning.Output(display_name="person", tooltip="What people's pathways are denoised with."),
                 io.Conditioning.Output(display_name="negative", tooltip="What guidance steers away from. Without effect at cfg 1."),

@@ -41,8 +41,12 @@ class EncodeLayers(io.ComfyNode):
                     tooltip="What the sampler starts from in the hole. exemplar: patches copied from the same photo, never from people. "
                     "smooth: the average of what is around. photo: what is there now (for denoise 1).",
                 ),
-                io.Int.Input("grow", default=6, min=0, max=256, tooltip="Pixels the erased people's masks grow, to take soft edges with them."),
-                io.Int.Input("feather", default=4, min=0, max=256, tooltip="Pixels over which the edge of a hole is blended into the photo."),
+                io.Int.Input(
+                    "grow", default=6, min=0, max=256, tooltip="Pixels the erased people's masks grow, to take soft edges with them."
+                ),
+                io.Int.Input(
+                    "feather", default=4, min=0, max=256, tooltip="Pixels over which the edge of a hole is blended into the photo."
+                ),
                 io.Float.Input(
                     "context",
                     default=1.6,

@@ -20,7 +20,7 @@ def load_pack() -> ModuleType:
     import comfy.options
 
     comfy.options.enable_args_parsing()
-    import comfy.cli_args  # noqa: F401 (reads the arguments)
+    import comfy.cli_args
 
     sys.argv = argv
     spec = importlib.util.spec_from_file_location("mild_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])

@@ -70,7 +70,9 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
     Raises ValueError when the number of rows is not the plan's.
     """
     if len(rows) != len(plan.pathways):
-        raise ValueError(f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: decode the latent of the same MILD Encode Layers")
+        raise ValueError(
+            f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: decode the latent of the same MILD Encode Layers"
+        )
     scene = plan.scene
     photo = scene.photo[0]
     staying = scene.union(scene.staying)

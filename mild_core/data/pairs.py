@@ -139,7 +139,9 @@ def _person_shape(persons: list, size: int, rng: np.random.Generator, height: tu
     return out
 
 
-def _paste_somebody(crop: np.ndarray, persons: list, rng: np.random.Generator, near: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _paste_somebody(
+    crop: np.ndarray, persons: list, rng: np.random.Generator, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Somebody pasted on a crop, over `near` where given; the picture and where they stand."""
     size = len(crop)
     person = cut_out(*persons[rng.integers(len(persons))])

@@ -24,7 +24,19 @@ import torch
 from torch import Tensor, nn
 
 from ..data.pairs import ROLES, read_shards
-from ..models.mini import PIXEL_CHANNELS, ROLE_KEY, TOLD_CHANNELS, MiniConfig, clean, condition, load_weights, make_unet, patchify, save_weights, sigmas
+from ..models.mini import (
+    PIXEL_CHANNELS,
+    ROLE_KEY,
+    TOLD_CHANNELS,
+    MiniConfig,
+    clean,
+    condition,
+    load_weights,
+    make_unet,
+    patchify,
+    save_weights,
+    sigmas,
+)
 
 __all__ = ["Recipe", "export", "train"]
 

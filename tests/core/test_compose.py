@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from shapes import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from shapes import disc
 
 from mild_core.compose import compose, make_layers
 from mild_core.plan import make_plan

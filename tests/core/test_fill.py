@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from shapes import disc, stripes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import disc, stripes
 
 from mild_core.fill import exemplar_fill, fill_pathway, smooth_fill
 from mild_core.plan import make_plan

@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from shapes import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from shapes import disc
 
 from mild_core.scene import Box
 from mild_core.scene.masks import components, distance_inside, feather, grow, resize_mask, shrink

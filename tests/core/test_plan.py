@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from shapes import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import disc
 
 from mild_core.plan import make_plan
 from mild_core.plan.crops import MARGIN, clusters, crop_around

@@ -5,16 +5,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from shapes import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from shapes import disc
 
 from mild_core.scene import MaskedPerson, from_masks, from_segs, split_people
 
 PHOTO = torch.rand(1, 24, 32, 3, generator=torch.Generator().manual_seed(0))
 
-mask_batches = hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.just(24), st.just(32)), elements=st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+mask_batches = hnp.arrays(
+    np.float32, st.tuples(st.integers(1, 5), st.just(24), st.just(32)), elements=st.sampled_from([0.0, 0.3, 0.7, 1.0])
+)
 
 
 def scene_of(masks, **options):
@@ -34,7 +36,7 @@ def test_each_pixel_has_one_owner_and_none_is_lost(masks):
     assert torch.equal(owners > 0, torch.from_numpy(masks > 0.5).any(0))
     for person in scene.people:
         assert (person.visible & ~person.whole).sum() == 0
-        assert 0 <= person.alpha.min()
+        assert person.alpha.min() >= 0
         assert person.alpha.max() <= 1
         assert (person.alpha[person.visible] > 0.5).all()
     alphas = torch.stack([p.alpha for p in scene.people])
