@@ -54,9 +54,8 @@ def main() -> None:
         exemplar_fill(image, hole, seed=run)
         seconds.append(time.perf_counter() - started)
     each = " ".join(f"{s:.2f}" for s in seconds)
-    print(
-        f"{options.size}×{options.size}, hole {float(hole.float().mean()):.1%}, {torch.get_num_threads()} threads: {each} s, median {statistics.median(seconds):.2f} s"
-    )
+    setting = f"{options.size}×{options.size}, hole {float(hole.float().mean()):.1%}, {torch.get_num_threads()} threads"
+    print(f"{setting}: {each} s, median {statistics.median(seconds):.2f} s")
 
 
 if __name__ == "__main__":

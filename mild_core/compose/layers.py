@@ -71,7 +71,8 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
     """
     if len(rows) != len(plan.pathways):
         raise ValueError(
-            f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: decode the latent of the same MILD Encode Layers"
+            f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: "
+            "decode the latent of the same MILD Encode Layers"
         )
     scene = plan.scene
     photo = scene.photo[0]
