@@ -1,0 +1,275 @@
+"""How well are people erased? Scores of several methods on scenes whose true background is known.
+
+    python scripts/bench_quality.py --photos DIR [--scenes 60] [--out out/bench]
+
+Every scene is a held-out place with people pasted on it, all of whom are erased. All methods get the same hole and are
+scored on the finished full-size picture inside it. The fills and the bundled model take the product's own way: split, plan,
+fill, sample, layers, compose; the model is sampled by a real ComfyUI core in this process, whose folder MILD_CORE names.
+
+Writes OUT/quality.json (settings, means, every scene's scores) and OUT/sheet.png, and prints the means as a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # in place of scripts/, whose modules are no one's to import
+
+from mild_core.compose import compose, make_layers  # noqa: E402
+from mild_core.data.library import PhotoLibrary  # noqa: E402
+from mild_core.data.scenes import TrueScene, make_scene  # noqa: E402
+from mild_core.fill import fill_pathway  # noqa: E402
+from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
+from mild_core.models.mini import WEIGHTS  # noqa: E402
+from mild_core.plan import LayerPlan, make_plan  # noqa: E402
+from mild_core.scene import from_masks, split_people  # noqa: E402
+
+METHODS = {
+    "telea": "Telea",
+    "ns": "Navier-Stokes",
+    "smooth": "smooth fill",
+    "exemplar": "exemplar fill",
+    "noise": "model from noise",
+    "model": "exemplar fill + model",
+}
+OF_MODEL = ("noise", "model")
+SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
+WORKING_SIZE = 256  # what the bundled model was trained on
+INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
+SHEET_WIDTH, SHEET_ROWS = 1800, 8
+
+Sample = Callable[[LayerPlan, Tensor, float, int], Tensor]
+"""(plan, rows [P, S, S, 3] to start from, denoise, seed) to denoised rows [P, S, S, 3]."""
+
+
+@dataclass
+class Case:
+    """One scene with its plan, and the fills that methods share, each with the seconds it took."""
+
+    truth: TrueScene
+    seed: int
+    plan: LayerPlan
+    hole: Tensor  # [H, W] bool
+    fills: dict[str, tuple[Tensor, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, truth: TrueScene, seed: int) -> Case:
+        scene = split_people(truth.photo[None], from_masks(truth.masks(), "by mask"))
+        plan = make_plan(scene.erasing(frozenset(p.id for p in scene.people)), working_size=WORKING_SIZE)
+        hole = torch.stack([p.paste for p in plan.pathways if p.role == "background"]).any(0)
+        return cls(truth, seed, plan, hole)
+
+    def fill(self, how: str) -> tuple[Tensor, float]:
+        if how not in self.fills:
+            start = time.perf_counter()
+            rows = torch.stack([fill_pathway(self.plan, p, how) for p in self.plan.pathways])
+            self.fills[how] = rows, time.perf_counter() - start
+        return self.fills[how]
+
+
+def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tuple[Tensor, float]:
+    """The picture [H, W, 3] without anybody, and the seconds from the plan to it."""
+    start = time.perf_counter()
+    if method in ("telea", "ns"):
+        photo = (case.truth.photo.numpy() * 255).round().astype(np.uint8)
+        flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
+        picture = cv2.inpaint(photo, case.hole.numpy().astype(np.uint8), INPAINT_RADIUS, flag)
+        return torch.from_numpy(picture.astype(np.float32) / 255), time.perf_counter() - start
+    rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
+    start = time.perf_counter()
+    if method in OF_MODEL:
+        rows = sample(case.plan, rows, 1.0 if method == "noise" else denoise, case.seed)
+    picture = compose(make_layers(case.plan, rows)).image
+    return picture, shared + time.perf_counter() - start
+
+
+def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str, scheduler: str) -> Sample:
+    """Sampling of the bundled model by the ComfyUI core in that folder, through the pack's own nodes."""
+    device = [] if torch.cuda.is_available() else ["--cpu"]
+    arguments, sys.argv = sys.argv, [sys.argv[0], *device]
+    sys.path.insert(0, str(core))  # before the checkout: `nodes` must be the core's
+    import comfy.options
+
+    comfy.options.enable_args_parsing()
+    import comfy.utils
+    import node_helpers
+
+    import nodes
+
+    sys.argv = arguments
+    comfy.utils.PROGRESS_BAR_ENABLED = False
+    spec = importlib.util.spec_from_file_location("mild_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    sys.modules["mild_pack"] = pack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    host, mini = (importlib.import_module(f"mild_pack.{name}") for name in ("nodes.host", "mild_core.models.mini"))
+    encode = importlib.import_module("mild_pack.nodes.plan").EncodeLayers
+    mini.load_weights = functools.partial(mini.load_weights, weights)
+    model, vae, conditioning = host.load_mini()
+    defaults = {i.id: i.default for i in encode.define_schema().inputs if getattr(i, "default", None) is not None}
+
+    @torch.inference_mode()
+    def sample(plan: LayerPlan, fills: Tensor, denoise: float, seed: int) -> Tensor:
+        told = {
+            **defaults,
+            "positive": conditioning["background"],
+            "negative": conditioning["none"],
+            "person_positive": conditioning["person"],
+            "working_size": plan.working_size,
+            "initialize": "smooth",  # replaced below by the fills that all methods share
+        }
+        positive, negative, latent, _ = encode.execute(scene=plan.scene, vae=vae, **told).args
+        samples = vae.encode(fills)
+        seen = {"concat_latent_image": samples}
+        positive, negative = (node_helpers.conditioning_set_values(c, seen) for c in (positive, negative))
+        latent = {**latent, "samples": samples}
+        (denoised,) = nodes.common_ksampler(model, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)
+        return vae.decode(denoised["samples"]).clone()
+
+    return sample
+
+
+def make_sheet(rows: list[tuple[Case, dict[str, Tensor]]], methods: list[str]) -> Image.Image:
+    """One row a scene: photo, hole, every method, truth."""
+    labels = ["photo", "hole", *(METHODS[m] for m in methods), "truth"]
+    gap, header = 4, 22
+    width = (SHEET_WIDTH + gap) // len(labels) - gap
+    heights = [round(width * case.hole.shape[0] / case.hole.shape[1]) for case, _ in rows]
+    sheet = Image.new("RGB", ((width + gap) * len(labels) - gap, header + sum(h + gap for h in heights)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for column, label in enumerate(labels):
+        draw.text((column * (width + gap) + width / 2, header / 2), label, fill="black", font=font, anchor="mm")
+    top = header
+    for (case, pictures), height in zip(rows, heights, strict=True):
+        for column, picture in enumerate(_row(case, pictures)):
+            small = _as_image(picture).resize((width, height), Image.Resampling.LANCZOS)
+            sheet.paste(small, (column * (width + gap), top))
+        top += height + gap
+    return sheet
+
+
+def _row(case: Case, pictures: dict[str, Tensor]) -> list[Tensor]:
+    holed = torch.where(case.hole[..., None], torch.tensor([1.0, 0.0, 1.0]), case.truth.photo)
+    return [case.truth.photo, holed, *pictures.values(), case.truth.background]
+
+
+def _as_image(picture: Tensor) -> Image.Image:
+    return Image.fromarray((picture * 255).round().to(torch.uint8).numpy())
+
+
+def table(means: dict[str, dict[str, float]]) -> str:
+    """Means by method as a markdown table."""
+    lines = ["| method | PSNR (dB) | SSIM | HaarPSI | seconds |", "|---|---|---|---|---|"]
+    for method, m in means.items():
+        lines.append(f"| {METHODS[method]} | {m['psnr']:.2f} | {m['ssim']:.4f} | {m['haarpsi']:.4f} | {m['seconds']:.2f} |")
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    """The checkout's commit, with "+" when tracked files differ from it; "" outside git."""
+    git = functools.partial(subprocess.run, cwd=ROOT, capture_output=True, text=True)
+    name = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+    changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    return name + "+" if name and changed else name
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="photo library: a folder with places/ and people/")
+    parser.add_argument("--scenes", type=int, default=60)
+    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    parser.add_argument("--per-scene", action="store_true", help="also write every scene's pictures, to OUT/scenes")
+    parser.add_argument("--methods", default=",".join(METHODS), help="which, of %(default)s")
+    parser.add_argument("--split", choices=("train", "held-out"), default="held-out", help="tune settings on train only")
+    parser.add_argument("--first-seed", type=int, default=0, help="scenes have this seed and those after it")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model")
+    parser.add_argument("--denoise", type=float, default=0.5, help="of the exemplar fill + model")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--cfg", type=float, default=1.0)
+    parser.add_argument("--sampler", default="euler")
+    parser.add_argument("--scheduler", default="normal")
+    asked = parser.parse_args()
+    asked.methods = [m.strip() for m in asked.methods.split(",")]
+    for method in asked.methods:
+        if method not in METHODS:
+            parser.error(f"method is {method!r}, but it must be one of {', '.join(METHODS)}")
+    if asked.scenes < 1:
+        parser.error(f"scenes is {asked.scenes}, but it must be at least 1")
+    return asked
+
+
+def main() -> None:
+    asked = parse()
+    core = os.environ.get("MILD_CORE", "")
+    sample, missing = None, ""
+    if not asked.weights.exists():
+        missing = f"there is no weights file {asked.weights.name}"
+    elif not Path(core, "comfy", "sample.py").exists():
+        missing = "MILD_CORE names no folder of a ComfyUI core"
+    if missing and not set(OF_MODEL).isdisjoint(asked.methods):
+        print(f"The bundled model is left out: {missing}.", file=sys.stderr)
+        asked.methods = [m for m in asked.methods if m not in OF_MODEL]
+    elif not set(OF_MODEL).isdisjoint(asked.methods):
+        sample = core_sampler(Path(core), asked.weights, asked.steps, asked.cfg, asked.sampler, asked.scheduler)
+
+    library = PhotoLibrary(asked.photos, asked.split)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    shown = set(np.linspace(0, asked.scenes - 1, min(SHEET_ROWS, asked.scenes)).round().astype(int).tolist())
+    results, rows = [], []
+    for index in range(asked.scenes):
+        seed = asked.first_seed + index
+        case = Case.of(make_scene(library, seed), seed)
+        scores, pictures = {}, {}
+        for method in asked.methods:
+            pictures[method], seconds = erase(method, case, sample, asked.denoise)
+            scores[method] = {name: score(pictures[method], case.truth.background, case.hole) for name, score in SCORES.items()}
+            scores[method]["seconds"] = seconds
+        results.append(
+            {
+                "seed": seed,
+                "name": case.truth.name,
+                "people": len(case.truth.whole),
+                "hole": float(case.hole.float().mean()),
+                "scores": scores,
+            }
+        )
+        if index in shown:
+            rows.append((case, pictures))
+        if asked.per_scene:
+            folder = asked.out / "scenes" / case.truth.name
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in zip(["photo", "hole", *pictures, "truth"], _row(case, pictures), strict=True):
+                _as_image(picture).save(folder / f"{name}.png")
+        told = ", ".join(f"{m} {s['psnr']:.1f} dB" for m, s in scores.items())
+        print(f"{index + 1}/{asked.scenes} {case.truth.name}: {told}", file=sys.stderr, flush=True)
+
+    means = {m: {s: float(np.mean([r["scores"][m][s] for r in results])) for s in (*SCORES, "seconds")} for m in asked.methods}
+    settings = {
+        name: str(value) if isinstance(value, Path) else value for name, value in vars(asked).items() if name not in ("photos", "out")
+    }
+    settings["weights"] = hashlib.sha256(asked.weights.read_bytes()).hexdigest() if sample else None
+    report = {"commit": commit(), "settings": settings, "torch": torch.__version__, "means": means, "scenes": results}
+    (asked.out / "quality.json").write_text(json.dumps(report, indent=1) + "\n")
+    make_sheet(rows, asked.methods).save(asked.out / "sheet.png")
+    print(table(means))
+
+
+if __name__ == "__main__":
+    main()
