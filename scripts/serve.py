@@ -22,7 +22,7 @@ if not __package__:
 from scripts.bootstrap import cache_root  # noqa: E402
 from scripts.comfy import Server  # noqa: E402
 from scripts.demo_scene import demo_scene  # noqa: E402
-from scripts.make_workflows import PEOPLE, PHOTO  # noqa: E402
+from scripts.example_graphs import PEOPLE, PHOTO  # noqa: E402
 
 
 def put_demo(folder: Path) -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 from shapes import ROOT
 
 from scripts.comfy import GraphError, InterruptedRunError, Server
-from scripts.make_workflows import GRAPHS, WORKFLOWS, out_of_step
+from scripts.example_graphs import GRAPHS
+from scripts.make_workflows import WORKFLOWS, out_of_step
 
 NODES = ["MILDComposeLayers", "MILDDecodeLayers", "MILDEncodeLayers", "MILDMiniModel", "MILDSplitPeople"]
 ERASED, STAYING = (1, 3), (2,)
