@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from shapes import ROOT, disc, stripes
 
 from mild_core.scene import MaskedPerson, Scene, split_people
+
+if TYPE_CHECKING:
+    from scripts.comfy import Server
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 
@@ -27,3 +32,14 @@ def two_people() -> Scene:
     masks = [disc(height, width, 60, 40, 18), disc(height, width, 44, 54, 18), disc(height, width, 50, 108, 10)]
     found = [MaskedPerson(n, m) for n, m in enumerate(masks, start=1)]
     return split_people(stripes(height, width)[None], found)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real ComfyUI with the pack, started once for all tests, with the demo's pictures among its inputs."""
+    from scripts.comfy import Server
+    from scripts.serve import put_demo
+
+    with Server() as started:
+        put_demo(started.input)
+        yield started

@@ -1,26 +1,16 @@
-"""A real ComfyUI with the pack, started once for all tests of this folder, with the demo's pictures among its inputs."""
+"""The demo's scene and the shipped graph."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from shapes import ROOT
 
-from scripts.comfy import Server
 from scripts.demo_scene import DemoScene, demo_scene
-from scripts.serve import put_demo
 
 GRAPH = ROOT / "workflows" / "api" / "erase.json"
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        put_demo(started.input)
-        yield started
 
 
 @pytest.fixture(scope="session")
