@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,3 +44,13 @@ def server() -> Iterator[Server]:
     with Server() as started:
         put_demo(started.input)
         yield started
+
+
+@pytest.fixture(scope="session")
+def pack():
+    """The pack in the real core, in this process."""
+    if "MILD_CORE" not in os.environ:
+        pytest.skip("needs a ComfyUI core: run the tests with `make test`")
+    from pack import load_pack
+
+    return load_pack()

@@ -1,0 +1,79 @@
+"""Pictures against known truth: the shipped weights must stay better than what they replace."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from nodes_graph import erase
+from PIL import Image
+from shapes import ROOT
+
+from mild_core.metrics import haarpsi, psnr, ssim
+
+STEPS, DENOISE = 10, 0.5
+
+
+def photographs():
+    """Places that packages of the environment carry, which training never saw. IMAGE [1, H, W, 3] each."""
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    for picture in (load_sample_image("china.jpg"), load_sample_image("flower.jpg"), data.coffee(), data.rocket()):
+        height, width = (round(n * 320 / min(picture.shape[:2])) for n in picture.shape[:2])
+        resized = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
+        yield torch.from_numpy(resized.astype(np.float32) / 255)[None]
+
+
+def somebody(height, width):
+    """A person's outline standing in the middle. MASK [1, H, W]"""
+    outline = np.asarray(Image.open(ROOT / "assets" / "astronaut_mask.png"))
+    size = round(0.6 * height)
+    mask = np.zeros((height, width), np.float32)
+    top, left = (height - size) // 2, (width - size) // 2
+    mask[top : top + size, left : left + size] = cv2.resize(outline, (size, size), interpolation=cv2.INTER_AREA) / 255
+    return torch.from_numpy(mask)[None]
+
+
+@pytest.fixture(scope="module")
+def results(pack):
+    """(truth, hole, ours, Telea's) of each photograph: [H, W, 3], [H, W] bool, [H, W, 3], [H, W, 3]."""
+    found = []
+    for photo in photographs():
+        done = erase(pack, photo, somebody(*photo.shape[1:3]), "1", steps=STEPS, denoise=DENOISE)
+        hole = done.hole
+        pixels = (photo[0] * 255).round().byte().numpy()
+        telea = cv2.inpaint(pixels, hole.byte().numpy(), 5, cv2.INPAINT_TELEA)
+        found.append((photo[0], hole, done.image, torch.from_numpy(telea.astype(np.float32) / 255)))
+    return found
+
+
+@pytest.mark.parametrize(("score", "margin"), [(psnr, 0.0), (ssim, -0.02), (haarpsi, 0.01)], ids=["psnr", "ssim", "haarpsi"])
+def test_the_bundled_model_beats_telea(results, score, margin):
+    ours = np.mean([float(score(image, truth, hole)) for truth, hole, image, _ in results])
+    telea = np.mean([float(score(image, truth, hole)) for truth, hole, _, image in results])
+    assert ours > telea + margin, f"{ours:.3f} against Telea's {telea:.3f}"
+
+
+def test_nothing_of_the_person_is_left(pack):
+    """What goes is never looked at: another person in the same mask leaves the same picture."""
+    photo = next(iter(photographs()))
+    mask = somebody(*photo.shape[1:3])
+    inside = mask[..., None] > 0
+    red, noise = (torch.where(inside, x, photo) for x in (torch.tensor([1.0, 0.0, 0.0]), torch.rand(photo.shape)))
+    one, other = (erase(pack, p, mask, "1", steps=2, denoise=DENOISE) for p in (red, noise))
+    assert torch.allclose(one.image, other.image, atol=1e-4)
+
+
+def test_real_photographs_of_several_people(pack, photos):
+    for name in ("coco_000000000077", "penn_FudanPed00001"):
+        path = photos / "people" / f"{name}.jpg"
+        if not path.exists():
+            path = sorted((photos / "people").glob(f"{name[:4]}*.jpg"))[0]
+        photo = torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).astype(np.float32) / 255)[None]
+        labels = torch.from_numpy(np.asarray(Image.open(path.with_suffix(".png"))).astype(np.float32) / 255)[None]
+        done = erase(pack, photo, labels, "largest", steps=2, denoise=DENOISE, separate="by value")
+        assert done.image.isfinite().all()
+        untouched = done.changed == 0
+        assert torch.equal(done.image[untouched], photo[0][untouched])
+        assert untouched.float().mean() > 0.3
+        assert len(done.layers) == 1 + len(done.scene.people)

@@ -1,0 +1,44 @@
+"""The erase graph with the bundled model, run node by node in this process."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Erased", "erase", "mini"]
+
+
+class Erased(NamedTuple):
+    image: Tensor  # [H, W, 3]
+    changed: Tensor  # [H, W]
+    layers: Tensor  # [N, H, W, 4]
+    hole: Tensor  # [H, W] bool, what of the background was denoised
+    scene: Any
+
+
+@cache
+def mini(pack: ModuleType) -> tuple:
+    """model, vae, positive, person, negative of the bundled weights."""
+    return pack.nodes.MiniModel.execute().args
+
+
+def erase(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: int, denoise: float, separate: str = "auto") -> Erased:
+    """Erase `who` from a photo IMAGE [1, H, W, 3] with MASK [B, H, W], by the nodes' defaults."""
+    from nodes import common_ksampler
+
+    model, vae, positive, person, negative = mini(pack)
+    room = pack.mild_core.scene
+    scene = room.split_people(photo, room.from_masks(masks, separate))
+    scene = scene.erasing(room.choose(who, scene.people))
+    defaults = {s.id: s.default for s in pack.nodes.EncodeLayers.define_schema().inputs if getattr(s, "default", None) is not None}
+    encoded = pack.nodes.EncodeLayers.execute(scene, positive, negative, vae, person_positive=person, **defaults)
+    pos, neg, latent, plan = encoded.args
+    samples = common_ksampler(model, 0, steps, 1.0, "euler", "normal", pos, neg, latent, denoise=denoise)[0]
+    (layers,) = pack.nodes.DecodeLayers.execute(samples, plan, vae).args
+    image, changed, rgba = pack.nodes.ComposeLayers.execute(layers).args
+    hole = torch.stack([p.paste for p in plan.pathways if p.person is None]).any(0)
+    return Erased(image[0], changed[0], rgba, hole, scene)
