@@ -30,7 +30,7 @@ class Copy(NamedTuple):
 
 
 # nearest first: 1 stands in front of 2 and hides a third of her; 3 stands alone
-COPIES = (Copy(0.37, 436, 455, True), Copy(0.62, 462, 444, False), Copy(0.40, 98, 436, False))
+COPIES = (Copy(0.37, 436, 455, True), Copy(0.62, 462, 444, False), Copy(0.37, 86, 436, False))
 
 
 @dataclass(frozen=True, eq=False)
