@@ -174,6 +174,8 @@ def main() -> None:
         run(arguments.out.absolute(), arguments.photo, arguments.masks, arguments.erase)
     except (ValueError, OSError, GraphError) as error:
         sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit("demo: stopped; nothing was written")
 
 
 def run(out: Path, photo: Path | None, masks: list[Path], words: str | None) -> None:
