@@ -8,9 +8,11 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from shapes import ROOT
 
+from mild_core.scene.masks import grow
 from scripts.comfy import GraphError, InterruptedRunError, Server
 from scripts.example_graphs import GRAPHS
 from scripts.make_workflows import WORKFLOWS, out_of_step
@@ -71,7 +73,10 @@ def test_layers_are_the_background_then_everybody_from_far_to_near(run, scene):
     for number, layer in zip(FAR_TO_NEAR, run.layers[1:], strict=True):
         visible = scene.labels == number
         assert (layer[visible][:, 3] > 127).all(), f"person {number} is not opaque where visible"
-        assert (layer[visible][:, :3] == scene.photo[visible]).mean() > 0.95, f"person {number} does not look like the photo"
+        # where somebody hides a part, its blended edge reaches into what is visible
+        own = visible & ~grow(torch.from_numpy(scene.hidden(number)), 5).numpy()
+        assert own.sum() > visible.sum() * 0.9
+        assert (layer[own][:, :3] == scene.photo[own]).all(), f"person {number} does not look like the photo"
 
 
 def test_who_stood_behind_is_whole(run, scene):
