@@ -36,6 +36,7 @@ from scripts.demo_inputs import DemoInputs, from_files, own_scene  # noqa: E402
 from scripts.demo_page import page  # noqa: E402
 
 GRAPH = ROOT / "workflows" / "api" / "erase.json"
+CREDIT = "the demo's own scene (place: danielbuechele, CC BY 2.0; portrait: NASA)"
 MADE = {"before.png", "after.png", "changed.png", "layers", "score.json", "index.html"}
 
 
@@ -197,7 +198,7 @@ def run(out: Path, photo: Path | None, masks: list[Path], words: str | None) -> 
         say(f"ComfyUI answers after {boot:.0f} s at {server.url}")
         result = erase(server, inputs, scene, words, graph)
     report: dict[str, Any] = {
-        "photo": photo.name if photo else "the demo's own scene",
+        "photo": photo.name if photo else CREDIT,
         "size": [width, height],
         "people_nearest_first": [p.number for p in scene.people],
         "erased": going,
