@@ -70,7 +70,7 @@ class _MiniBase(model_base.BaseModel):
         fill, hole = (utils.resize_to_batch_size(x.float(), len(noise)) for x in (fill, hole))
         return mini.condition(fill.to(device), hole.to(device))
 
-    def _apply_model(self, x: Tensor, t: Tensor, c_concat: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def _apply_model(self, x: Tensor, t: Tensor, c_concat: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         output = super()._apply_model(x, t, c_concat[:, : mini.TOLD_CHANNELS], *args, **kwargs)
         return mini.clean(output, c_concat.to(output))
 
@@ -79,7 +79,7 @@ class PatchVAE(VAE):
     """The bundled model's VAE: cutting pixels into 8x8 patches and putting them back. No weights, exact."""
 
     hole_shows = "filled"  # what its model wants to see in the hole
-    working_size = mini.MiniConfig.size
+    working_size = 384  # trained on crops of 256, but sharper here: the scores are in the model card
 
     def __init__(self) -> None:
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)})

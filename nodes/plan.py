@@ -62,7 +62,7 @@ class EncodeLayers(io.ComfyNode):
                     max=4096,
                     step=8,
                     tooltip="Pixels a side at which each crop is denoised. 0: what the checkpoint was trained on (SD1.5 512, SDXL and "
-                    "later 1024, MILD Mini Model 256).",
+                    "later 1024, MILD Mini Model 384).",
                 ),
                 io.Combo.Input(
                     "hole_shows",

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,7 +37,7 @@ sys.path[0] = str(ROOT)  # in place of scripts/, whose modules are no one's to i
 from mild_core.compose import compose, make_layers  # noqa: E402
 from mild_core.data.library import PhotoLibrary  # noqa: E402
 from mild_core.data.scenes import TrueScene, make_scene  # noqa: E402
-from mild_core.fill import fill_pathway  # noqa: E402
+from mild_core.fill import Initialization, fill_pathway  # noqa: E402
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import LayerPlan, make_plan  # noqa: E402
@@ -52,7 +53,7 @@ METHODS = {
 }
 OF_MODEL = ("noise", "model")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
-WORKING_SIZE = 256  # what the bundled model was trained on
+WORKING_SIZE = 384  # what MILD Encode Layers takes for the bundled model
 INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
 SHEET_WIDTH, SHEET_ROWS = 1800, 8
 
@@ -77,7 +78,7 @@ class Case:
         hole = torch.stack([p.paste for p in plan.pathways if p.role == "background"]).any(0)
         return cls(truth, seed, plan, hole)
 
-    def fill(self, how: str) -> tuple[Tensor, float]:
+    def fill(self, how: Initialization) -> tuple[Tensor, float]:
         if how not in self.fills:
             start = time.perf_counter()
             rows = torch.stack([fill_pathway(self.plan, p, how) for p in self.plan.pathways])
@@ -91,11 +92,12 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
     if method in ("telea", "ns"):
         photo = (case.truth.photo.numpy() * 255).round().astype(np.uint8)
         flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
-        picture = cv2.inpaint(photo, case.hole.numpy().astype(np.uint8), INPAINT_RADIUS, flag)
-        return torch.from_numpy(picture.astype(np.float32) / 255), time.perf_counter() - start
+        filled = cv2.inpaint(photo, case.hole.numpy().astype(np.uint8), INPAINT_RADIUS, flag)
+        return torch.from_numpy(np.asarray(filled, np.float32) / 255), time.perf_counter() - start
     rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
     start = time.perf_counter()
     if method in OF_MODEL:
+        assert sample is not None, "main leaves the model's methods out where there is nothing to sample with"
         rows = sample(case.plan, rows, 1.0 if method == "noise" else denoise, case.seed)
     picture = compose(make_layers(case.plan, rows)).image
     return picture, shared + time.perf_counter() - start
@@ -112,14 +114,15 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     import comfy.utils
     import node_helpers
 
-    import nodes
+    core_nodes: Any = importlib.import_module("nodes")  # the core's own: its folder comes before the checkout
 
     sys.argv = arguments
     comfy.utils.PROGRESS_BAR_ENABLED = False
-    spec = importlib.util.spec_from_file_location("mild_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    spec: Any = importlib.util.spec_from_file_location("mild_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     sys.modules["mild_pack"] = pack = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pack)
-    host, mini = (importlib.import_module(f"mild_pack.{name}") for name in ("nodes.host", "mild_core.models.mini"))
+    host = importlib.import_module("mild_pack.nodes.host")
+    mini: Any = importlib.import_module("mild_pack.mild_core.models.mini")
     encode = importlib.import_module("mild_pack.nodes.plan").EncodeLayers
     mini.load_weights = functools.partial(mini.load_weights, weights)
     model, vae, conditioning = host.load_mini()
@@ -140,7 +143,7 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
         seen = {"concat_latent_image": samples}
         positive, negative = (node_helpers.conditioning_set_values(c, seen) for c in (positive, negative))
         latent = {**latent, "samples": samples}
-        (denoised,) = nodes.common_ksampler(model, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)
+        (denoised,) = core_nodes.common_ksampler(model, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)
         return vae.decode(denoised["samples"]).clone()
 
     return sample

@@ -163,5 +163,5 @@ def _paste_somebody(
     return out, where
 
 
-def _disc(radius: int) -> np.ndarray:
+def _disc(radius: int | np.integer) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius) + 1, 2 * int(radius) + 1))

@@ -127,7 +127,8 @@ def _people(size: tuple[int, int], persons: tuple, rng: np.random.Generator, bou
     chosen = [cut_out(*persons[i]) for i in rng.choice(len(persons), count, replace=False)]
     tall = np.sort(rng.uniform(*HEIGHTS, count))[::-1] * height  # the nearest is the tallest, and reaches lowest
     feet = np.sort(rng.uniform(GROUND, 1, count))[::-1] * height
-    layers, centre = [], width / 2
+    layers: list[np.ndarray] = []
+    centre = width / 2
     for person, tallness, ground in zip(chosen, tall, feet, strict=True):
         tallness = max(min(tallness, LARGEST_SCALE * person.mask.shape[0]), HEIGHTS[0] * height)
         colour, alpha = _scaled(person, int(tallness), rng.random() < 0.5)

@@ -7,8 +7,8 @@ are of two kinds (the idea of Erase Diffusion's chain, arXiv 2503.07026: show in
     from truth   x_t = x_0 + σ_t·ε                              t uniform
     from fill    x_t = fill + u·(smooth − fill) + σ_t·ε         t and u uniform; t up to the usual denoise settings
 
-Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere. Some
-rows get the role "none".
+Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere, and
+where asked for their structural similarity. Some rows get the role "none".
 A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
 number of the step alone, so a run that was cut off goes on as if it had not been.
 """
@@ -19,6 +19,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,9 @@ from ..models.mini import (
     patchify,
     save_weights,
     sigmas,
+    unpatchify,
 )
+from .losses import ssim_map
 
 __all__ = ["Recipe", "export", "train"]
 
@@ -53,6 +56,7 @@ class Recipe:
     from_fill: float = 0.6  # share of the rows that start from the fill
     highest_start: float = 0.7  # the largest denoise setting these are drawn for
     outside: float = 0.02  # weight of the pixels outside the hole
+    similarity: float = 0.0  # weight of 1 - SSIM in the hole, beside the squared error
     seed: int = 0
     save_every: int = 100
     rescan_every: int = 200  # look for shards that were made meanwhile
@@ -64,9 +68,10 @@ class MiniModel(nn.Module):
     def __init__(self, config: MiniConfig):
         super().__init__()
         self.config = config
-        self.unet = make_unet(config)
-        nn.init.zeros_(self.unet.conv_out.weight)
-        nn.init.zeros_(self.unet.conv_out.bias)
+        unet: Any = make_unet(config)  # diffusers types its models as mixins
+        nn.init.zeros_(unet.conv_out.weight)
+        nn.init.zeros_(unet.conv_out.bias)
+        self.unet = unet
         self.roles = nn.Embedding(len(config.roles), config.context_tokens * config.context_dim)
 
     def forward(self, noisy: Tensor, sigma: Tensor, step: Tensor, conditioned: Tensor, role: Tensor) -> Tensor:
@@ -129,7 +134,8 @@ def train(
 
     torch.manual_seed(recipe.seed)
     accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
-    model = MiniModel(config or MiniConfig()).to(memory_format=torch.channels_last)
+    model = MiniModel(config or MiniConfig())
+    model.unet.to(memory_format=torch.channels_last)
     if start_from is not None:
         _start_from(model, start_from)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
@@ -199,7 +205,12 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     noisy = torch.where(from_fill[:, None, None, None], started, x_0) + patchify(noise) * sigma[:, None, None, None]
     predicted = model(noisy, sigma, at, conditioned, role)
     weight = patchify(hole.expand_as(fill)) + recipe.outside
-    return ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
+    loss = ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
+    if recipe.similarity:
+        likeness = ssim_map(unpatchify(predicted), truth)
+        inside = hole.expand_as(likeness)
+        loss = loss + recipe.similarity * (1 - (likeness * inside).sum() / inside.sum().clamp(min=1))
+    return loss
 
 
 def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:

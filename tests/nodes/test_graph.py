@@ -156,7 +156,7 @@ def test_working_sizes(pack):
     for width, expected in ((768, 512), (1024, 768), (2048, 1024)):
         assert size(Four(), [[torch.zeros(1, 77, width), {}]]) == expected
     assert size(Sixteen(), [[torch.zeros(1, 77, 768), {}]]) == 1024
-    assert size(pack.nodes.host.PatchVAE(), []) == 256
+    assert size(pack.nodes.host.PatchVAE(), []) == 384
 
 
 def test_texts_of_different_length_are_repeated_to_a_common_one(pack):
