@@ -10,7 +10,7 @@ from shapes import ROOT
 
 from mild_core.metrics import haarpsi, psnr, ssim
 
-STEPS, DENOISE = 10, 0.5
+STEPS, DENOISE = 8, 0.4
 
 
 def photographs():
