@@ -7,8 +7,8 @@ are of two kinds (the idea of Erase Diffusion's chain, arXiv 2503.07026: show in
     from truth   x_t = x_0 + σ_t·ε                              t uniform
     from fill    x_t = fill + u·(smooth − fill) + σ_t·ε         t and u uniform; t up to the usual denoise settings
 
-Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere, and
-where asked for their structural similarity. Some rows get the role "none".
+Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere. Some
+rows get the role "none".
 A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
 number of the step alone, so a run that was cut off goes on as if it had not been.
 """
@@ -37,9 +37,7 @@ from ..models.mini import (
     patchify,
     save_weights,
     sigmas,
-    unpatchify,
 )
-from .losses import ssim_map
 
 __all__ = ["Recipe", "export", "train"]
 
@@ -56,7 +54,6 @@ class Recipe:
     from_fill: float = 0.6  # share of the rows that start from the fill
     highest_start: float = 0.7  # the largest denoise setting these are drawn for
     outside: float = 0.02  # weight of the pixels outside the hole
-    similarity: float = 0.0  # weight of 1 - SSIM in the hole, beside the squared error
     seed: int = 0
     save_every: int = 100
     rescan_every: int = 200  # look for shards that were made meanwhile
@@ -205,12 +202,7 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     noisy = torch.where(from_fill[:, None, None, None], started, x_0) + patchify(noise) * sigma[:, None, None, None]
     predicted = model(noisy, sigma, at, conditioned, role)
     weight = patchify(hole.expand_as(fill)) + recipe.outside
-    loss = ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
-    if recipe.similarity:
-        likeness = ssim_map(unpatchify(predicted), truth)
-        inside = hole.expand_as(likeness)
-        loss = loss + recipe.similarity * (1 - (likeness * inside).sum() / inside.sum().clamp(min=1))
-    return loss
+    return ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
 
 
 def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:

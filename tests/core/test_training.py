@@ -2,15 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from shapes import disc, stripes
-from skimage.metrics import structural_similarity
 
 from mild_core.data.pairs import Pair, write_shard
 from mild_core.models.mini import ROLE_KEY, MiniConfig, clean, condition, load_weights, make_unet, patchify, sigmas, unpatchify
-from mild_core.training.losses import ssim_map
 from mild_core.training.mini import Recipe, export, rate, train
 
 TINY = MiniConfig(model_channels=32, channel_mult=(1, 1), head_channels=16, context_dim=16, size=32)
@@ -114,19 +111,3 @@ def test_belief_weighs_the_fill_against_the_smooth_fill():
 def test_the_bundled_network_fits_its_budget():
     parameters = sum(p.numel() for p in make_unet(MiniConfig()).parameters())
     assert parameters * 2 <= 48e6
-
-
-def test_the_similarity_of_the_loss_is_the_metrics():
-    image, truth = (torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
-    given = ssim_map(image * 2 - 1, truth * 2 - 1)
-    for row in range(2):
-        _, expected = structural_similarity(
-            *(x[row].permute(1, 2, 0).double().numpy() for x in (image, truth)),
-            gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0, channel_axis=-1, full=True,
-        )  # fmt: skip
-        inner = (slice(5, -5), slice(5, -5))
-        # means of pixels in -1..1 are not those in 0..1, so only the part of eq. 13 that a shift leaves alone can agree
-        shifted = ssim_map((image * 2 - 1) + 1, (truth * 2 - 1) + 1)[row].permute(1, 2, 0)
-        assert np.abs(shifted.numpy() - expected)[inner].max() < 1e-3
-    assert torch.allclose(ssim_map(truth, truth), torch.ones_like(truth), atol=1e-4)
-    assert given.mean() < 0.3
