@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["components", "distance_inside", "feather", "grow", "resize_mask", "shrink"]
+__all__ = ["components", "distance_inside", "feather", "grow"]
 
 
 def _as_bytes(mask: Tensor) -> np.ndarray:
@@ -39,14 +39,6 @@ def grow(mask: Tensor, pixels: float) -> Tensor:
     return inside | (distance_inside(~inside) <= pixels)
 
 
-def shrink(mask: Tensor, pixels: float) -> Tensor:
-    """The mask [H, W] shrunk by a disc of that radius; the frame of the picture does not eat into it. Bool."""
-    inside = mask > 0.5
-    if pixels <= 0:
-        return inside
-    return inside & (distance_inside(inside) > pixels)
-
-
 def feather(mask: Tensor, pixels: float) -> Tensor:
     """A ramp from 1 inside the mask [H, W] to 0 at `pixels` outside it. Exactly 0 beyond, exactly 1 inside. Float32."""
     inside = mask > 0.5
@@ -66,14 +58,3 @@ def components(mask: Tensor) -> list[Tensor]:
     order = np.argsort(-areas, kind="stable") + 1
     labelled = torch.from_numpy(labels).to(mask.device)
     return [labelled == int(index) for index in order[: count - 1]]
-
-
-def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask [H, W] or [B, H, W] in 0..1 resampled by area averaging (down) or linearly (up). Float32."""
-    batched = mask.float().reshape(-1, 1, *mask.shape[-2:])
-    down = height <= mask.shape[-2] and width <= mask.shape[-1]
-    if down:
-        out = torch.nn.functional.interpolate(batched, (height, width), mode="area")
-    else:
-        out = torch.nn.functional.interpolate(batched, (height, width), mode="bilinear", align_corners=False)
-    return out.reshape(*mask.shape[:-2], height, width)

@@ -7,8 +7,9 @@ are of two kinds (the idea of Erase Diffusion's chain, arXiv 2503.07026: show in
     from truth   x_t = x_0 + σ_t·ε                              t uniform
     from fill    x_t = fill + u·(smooth − fill) + σ_t·ε         t and u uniform; t up to the usual denoise settings
 
-Loss: the mean squared error of x̂_0 over the hole's pixels, where x_0 is the truth in the hole and the fill elsewhere. Some
-rows get the role "none".
+Loss: the squared error of x̂_0 over the hole's pixels as a share of the smooth fill's (x_0 is the truth in the hole and the
+fill elsewhere), so that a hole in a plain wall, where a small error is seen at once, counts as much as one in foliage, whose
+error is a hundred times as large and mostly chance. Some rows get the role "none".
 A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
 number of the step alone, so a run that was cut off goes on as if it had not been.
 """
@@ -54,6 +55,8 @@ class Recipe:
     from_fill: float = 0.6  # share of the rows that start from the fill
     highest_start: float = 0.7  # the largest denoise setting these are drawn for
     outside: float = 0.02  # weight of the pixels outside the hole
+    slack: float = 0.01  # added to the smooth fill's mean squared error (pixels in -1..1), so that no row counts without bound
+    precision: str = "bf16"  # of the forward pass, "no" for float32; bf16 is 1.7 times as fast on a CPU with AVX512-BF16
     seed: int = 0
     save_every: int = 100
     rescan_every: int = 200  # look for shards that were made meanwhile
@@ -130,7 +133,7 @@ def train(
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    accelerator = Accelerator(mixed_precision=recipe.precision)
     model = MiniModel(config or MiniConfig())
     model.unet.to(memory_format=torch.channels_last)
     if start_from is not None:
@@ -202,7 +205,9 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     noisy = torch.where(from_fill[:, None, None, None], started, x_0) + patchify(noise) * sigma[:, None, None, None]
     predicted = model(noisy, sigma, at, conditioned, role)
     weight = patchify(hole.expand_as(fill)) + recipe.outside
-    return ((predicted - x_0) ** 2 * weight).sum() / weight.sum()
+    weight = weight / weight.sum((1, 2, 3), keepdim=True)
+    error, smooth_error = (((x.float() - x_0) ** 2 * weight).sum((1, 2, 3)) for x in (predicted, smooth))
+    return (error / (smooth_error + recipe.slack)).mean()
 
 
 def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:

@@ -5,10 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from shapes import disc
 
 from mild_core.scene import Box
-from mild_core.scene.masks import components, distance_inside, feather, grow, resize_mask, shrink
+from mild_core.scene.masks import components, distance_inside, feather, grow
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14))).map(torch.from_numpy)
 
@@ -26,12 +25,6 @@ def nearest(mask, pixels):
 @given(masks, st.floats(0, 6))
 def test_growing_is_by_a_disc(mask, pixels):
     assert torch.equal(grow(mask, pixels), nearest(mask, pixels))
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks, st.floats(0.5, 4))
-def test_shrinking_is_growing_the_outside(mask, pixels):
-    assert torch.equal(shrink(mask, pixels), ~grow(~mask, pixels))
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,9 +60,3 @@ def test_a_box_cuts_what_a_padded_picture_shows(mask, left, top, width, height):
 
 def test_a_full_mask_has_no_edge():
     assert distance_inside(torch.ones(3, 4)).isinf().all()
-
-
-def test_resizing_keeps_the_mean():
-    mask = disc(64, 96, 30, 50, 17)
-    assert abs(float(resize_mask(mask, 16, 24).mean() - mask.mean())) < 1e-6
-    assert resize_mask(mask[None], 128, 192).shape == (1, 128, 192)
