@@ -1,0 +1,115 @@
+"""Attention with a region bias, on any fused kernel: heads are widened by the bias's columns.
+
+    q' = [q, u/scale']   k' = [k, w]   v' = [v, r]     so that   q'·k'ᵀ·scale' = q·kᵀ·scale + u·wᵀ
+
+and the columns of r that come out beside v are the attention mass that each query gives to each region, from the same
+call. Memory grows with N, never with N². Heads are done a quarter at a time, so that the widened copies stay small beside
+the q, k and v that the caller holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .bias import COLUMNS, bias_columns
+from .methods import Method
+
+__all__ = ["Kernel", "modulated_attention"]
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""softmax(q·kᵀ/√width)·v for [B, H, N, width], k and v with as many heads as q or fewer."""
+MULTIPLE = 8  # fused kernels want head widths that are multiples of this
+PIECES = 4
+
+
+def modulated_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    method: Method,
+    membership: Tensor,
+    *,
+    gain: float = 1.0,
+    scale: float | None = None,
+    distance: Tensor | None = None,
+    tempered: bool = False,
+    fast: bool = False,
+    masses: bool = False,
+    kernel: Kernel | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """Attention of [B, H, N, d] with the method's bias.
+
+    Args:
+        q: [B, H, N, d]; k, v: [B, Hk, N, d], H a multiple of Hk.
+        membership, gain, distance, fast: see `bias_columns`.
+        scale: of q·k, 1/√d by default.
+        tempered: multiply the logits by the method's temper, too.
+        masses: also give back what share of its attention each query pays to each region.
+        kernel: what computes it; torch's fused kernel by default.
+    Returns the output [B, H, N, d], and the masses [B, N, 4] in float32, the mean over heads, or None.
+    Raises ValueError when the sizes do not fit each other.
+    """
+    batch, heads, tokens, width = q.shape
+    if membership.shape != (batch, tokens, COLUMNS - 1) or k.shape[2] != tokens:
+        raise ValueError(
+            f"memberships are {tuple(membership.shape)} for queries {tuple(q.shape)} and keys {tuple(k.shape)}, "
+            f"but must be {(batch, tokens, COLUMNS - 1)} with as many keys as queries"
+        )
+    scale = width**-0.5 if scale is None else scale
+    kernel = _fused if kernel is None else kernel
+    sharpness = _sharpness(method, membership) if tempered else None
+    out = torch.empty_like(q)
+    seen = torch.zeros(batch, tokens, COLUMNS - 1, device=q.device) if masses else None
+    for rows, own, shared in _pieces(batch, heads, k.shape[1]):
+        part = membership[rows]
+        q_part, k_part, v_part = q[rows, own], k[rows, shared], v[rows, shared]
+        if sharpness is not None:
+            q_part = q_part * sharpness[rows].to(q.dtype)
+        apart = None if distance is None else distance[rows]
+        u, w = bias_columns(method, part, q_part, k_part, scale=scale, gain=gain, distance=apart, fast=fast)
+        wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE
+        inner = wide**-0.5  # the kernel's own scale
+        result = kernel(
+            _beside(q_part, u, wide, before=scale / inner, after=1 / inner),
+            _beside(k_part, w.expand(-1, k_part.shape[1], -1, -1), wide),
+            _beside(v_part, part[:, None].expand(-1, v_part.shape[1], -1, -1), wide),
+        )
+        out[rows, own] = result[..., :width]
+        if seen is not None:
+            seen[rows] += result[..., width : width + COLUMNS - 1].float().sum(1) / heads
+    return out, seen
+
+
+def _beside(x: Tensor, columns: Tensor, wide: int, before: float = 1.0, after: float = 1.0) -> Tensor:
+    """[x·before, columns·after, 0] of that width, in the dtype of x."""
+    out = x.new_zeros(*x.shape[:-1], wide)
+    torch.mul(x, before, out=out[..., : x.shape[-1]])
+    out[..., x.shape[-1] : x.shape[-1] + columns.shape[-1]] = columns * after
+    return out
+
+
+def _pieces(batch: int, heads: int, key_heads: int) -> list[tuple[slice, slice, slice]]:
+    """Slices (rows, query heads, key heads) that cover the batch in about PIECES parts."""
+    rows = -(-batch // PIECES)
+    groups = min(key_heads, -(-PIECES // -(-batch // rows)))
+    step = -(-key_heads // groups)
+    ratio = heads // key_heads
+    return [
+        (slice(row, row + rows), slice(first * ratio, min(first + step, key_heads) * ratio), slice(first, min(first + step, key_heads)))
+        for row in range(0, batch, rows)
+        for first in range(0, key_heads, step)
+    ]
+
+
+def _sharpness(method: Method, membership: Tensor) -> Tensor:
+    """What each query's logits are multiplied by: [B, 1, N, 1]; 1 for a token of no region."""
+    change = torch.tensor(method.temper, dtype=torch.float32, device=membership.device) - 1
+    return 1 + (membership.float() @ change)[:, None, :, None]
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, enable_gqa=k.shape[1] != q.shape[1])
