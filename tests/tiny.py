@@ -2,13 +2,128 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pack import load_pack
 from torch import Tensor
 
-__all__ = ["save_sd15_inpaint"]
+__all__ = ["FAMILIES", "Family", "save_sd15_inpaint", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tiny random model of one family, on the core's own classes.
+
+    Attributes:
+        model: ModelPatcher.
+        channels: of the latent.
+        text, pooled: the sizes of its conditioning: [1, 7, text] and [1, pooled] (0 for none).
+        frames: whether its latent has a time axis.
+    """
+
+    model: Any
+    channels: int
+    text: int
+    pooled: int = 0
+    frames: bool = False
+
+    def conditioning(self, seed: int = 0) -> list:
+        g = torch.Generator().manual_seed(seed)
+        extra = {"pooled_output": torch.randn(1, self.pooled, generator=g)} if self.pooled else {}
+        return [[torch.randn(1, 7, self.text, generator=g), extra]]
+
+    def latent(self, rows: int, height: int, width: int, seed: int = 1) -> Tensor:
+        shape = (rows, self.channels, *([1] if self.frames else []), height, width)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
+    load_pack()
+    from comfy import supported_models
+    from comfy.model_patcher import ModelPatcher
+
+    made = getattr(supported_models, config)({**unet, "dtype": torch.float32})
+    made.unet_config |= {"dtype": torch.float32}
+    torch.manual_seed(0)
+    cpu = torch.device("cpu")
+    base = made.get_model({}, "", device=cpu)
+    with torch.no_grad():
+        for name, parameter in base.diffusion_model.named_parameters():
+            parameter.copy_(_random(name, parameter).float())
+    base.diffusion_model.eval()
+    return Family(ModelPatcher(base, load_device=cpu, offload_device=cpu), **family)
+
+
+def _unet(config: str, context: int, adm: int | None, **family: Any) -> Family:
+    shape = {
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32 if adm is None else 64, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
+        "transformer_depth": [1, 1], "transformer_depth_output": [1, 1, 1, 1], "transformer_depth_middle": 1, "context_dim": context,
+        "use_spatial_transformer": True, "use_linear_in_transformer": adm is not None, "adm_in_channels": adm, "use_temporal_attention": False,
+    }  # fmt: skip
+    if adm is None:
+        shape |= {"num_heads": 4, "num_head_channels": -1}
+    else:
+        shape |= {"num_classes": "sequential"}  # heads are 64 wide, as the core has it
+    return _build(config, shape, channels=4, text=context, **family)
+
+
+def _flux(config: str, in_channels: int) -> Family:
+    shape = {
+        "image_model": "flux", "in_channels": in_channels, "out_channels": 16, "vec_in_dim": 16, "context_in_dim": 16, "hidden_size": 48,
+        "num_heads": 2, "depth": 1, "depth_single_blocks": 1, "axes_dim": [4, 10, 10], "mlp_ratio": 2, "theta": 10000, "patch_size": 2,
+        "qkv_bias": True, "guidance_embed": True, "txt_ids_dims": [],
+    }  # fmt: skip
+    return _build(config, shape, channels=16, text=16, pooled=16)
+
+
+def _nextdit(config: str, multiple: int | None) -> Family:
+    shape = {
+        "image_model": "lumina2", "patch_size": 2, "in_channels": 16, "dim": 256, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 8,
+        "n_kv_heads": 4, "multiple_of": 16, "ffn_dim_multiplier": 2.0, "qk_norm": True, "cap_feat_dim": 16, "axes_dims": [8, 12, 12],
+        "axes_lens": [300, 512, 512], "pad_tokens_multiple": multiple, "z_image_modulation": multiple is not None,
+    }  # fmt: skip
+    return _build(config, shape, channels=16, text=16)
+
+
+FAMILIES: dict[str, Callable[[], Family]] = {
+    "SD1.5": lambda: _unet("SD15", 24, None),
+    "SDXL": lambda: _unet("SDXL", 24, 16 + 6 * 256, pooled=16),
+    "SD3": lambda: _build(
+        "SD3",
+        {"in_channels": 16, "patch_size": 2, "depth": 2, "num_blocks": 2, "input_size": None, "adm_in_channels": 16,
+         "context_size": 24, "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 24, "out_features": 128}},
+         "pos_embed_max_size": 32, "num_patches": 1024, "qk_norm": "rms", "x_block_self_attn_layers": [0], "pos_embed_scaling_factor": None},
+        channels=16, text=24, pooled=16,
+    ),
+    "Flux": lambda: _flux("Flux", 16),
+    "Flux Fill": lambda: _flux("FluxInpaint", 96),
+    "Qwen-Image": lambda: _build(
+        "QwenImage",
+        {"image_model": "qwen_image", "in_channels": 64, "out_channels": 16, "num_layers": 2, "attention_head_dim": 32,
+         "num_attention_heads": 2, "joint_attention_dim": 16, "axes_dims_rope": (8, 12, 12)},
+        channels=16, text=16, frames=True,
+    ),
+    "Lumina 2": lambda: _nextdit("Lumina2", None),
+    "Z-Image": lambda: _nextdit("ZImage", 32),
+    "Wan": lambda: _build(
+        "WAN21_T2V",
+        {"image_model": "wan2.1", "model_type": "t2v", "dim": 48, "ffn_dim": 64, "freq_dim": 32, "text_dim": 16, "in_dim": 16, "out_dim": 16,
+         "num_heads": 2, "num_layers": 2, "patch_size": (1, 2, 2), "window_size": (-1, -1), "qk_norm": True, "cross_attn_norm": True,
+         "eps": 1e-6, "text_len": 16},
+        channels=16, text=16, frames=True,
+    ),
+}  # fmt: skip
+
+
+def unreachable() -> Family:
+    """A family whose attention the core shows to nobody."""
+    shape = {"image_model": "pixart_alpha", "patch_size": 2, "in_channels": 4, "hidden_size": 48, "depth": 1, "num_heads": 2,
+             "caption_channels": 16, "model_max_length": 16, "pe_interpolation": None, "micro_condition": False}  # fmt: skip
+    return _build("PixArtAlpha", shape, channels=4, text=16)
 
 
 def save_sd15_inpaint(path: Path) -> None:

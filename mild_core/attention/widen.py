@@ -20,8 +20,8 @@ from .methods import Method
 
 __all__ = ["Kernel", "modulated_attention"]
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""softmax(q·kᵀ/√width)·v for [B, H, N, width], k and v with as many heads as q or fewer."""
+Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""softmax(q·kᵀ/√width + mask)·v for [B, H, N, width], k and v with as many heads as q or fewer."""
 MULTIPLE = 8  # fused kernels want head widths that are multiples of this
 PIECES = 4
 
@@ -39,6 +39,8 @@ def modulated_attention(
     tempered: bool = False,
     fast: bool = False,
     masses: bool = False,
+    mask: Tensor | None = None,
+    pieces: int = PIECES,
     kernel: Kernel | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Attention of [B, H, N, d] with the method's bias.
@@ -49,6 +51,8 @@ def modulated_attention(
         scale: of q·k, 1/√d by default.
         tempered: multiply the logits by the method's temper, too.
         masses: also give back what share of its attention each query pays to each region.
+        mask: the model's own, [B or 1, H or 1, N, N], added to the logits.
+        pieces: in how many parts the heads are done, about; more need less memory.
         kernel: what computes it; torch's fused kernel by default.
     Returns the output [B, H, N, d], and the masses [B, N, 4] in float32, the mean over heads, or None.
     Raises ValueError when the sizes do not fit each other.
@@ -64,7 +68,7 @@ def modulated_attention(
     sharpness = _sharpness(method, membership) if tempered else None
     out = torch.empty_like(q)
     seen = torch.zeros(batch, tokens, COLUMNS - 1, device=q.device) if masses else None
-    for rows, own, shared in _pieces(batch, heads, k.shape[1]):
+    for rows, own, shared in _pieces(pieces, batch, heads, k.shape[1]):
         part = membership[rows]
         q_part, k_part, v_part = q[rows, own], k[rows, shared], v[rows, shared]
         if sharpness is not None:
@@ -77,6 +81,7 @@ def modulated_attention(
             _beside(q_part, u, wide, before=scale / inner, after=1 / inner),
             _beside(k_part, w.expand(-1, k_part.shape[1], -1, -1), wide),
             _beside(v_part, part[:, None].expand(-1, v_part.shape[1], -1, -1), wide),
+            None if mask is None else mask[rows if len(mask) > 1 else slice(None), own if mask.shape[1] > 1 else slice(None)],
         )
         out[rows, own] = result[..., :width]
         if seen is not None:
@@ -92,10 +97,10 @@ def _beside(x: Tensor, columns: Tensor, wide: int, before: float = 1.0, after: f
     return out
 
 
-def _pieces(batch: int, heads: int, key_heads: int) -> list[tuple[slice, slice, slice]]:
-    """Slices (rows, query heads, key heads) that cover the batch in about PIECES parts."""
-    rows = -(-batch // PIECES)
-    groups = min(key_heads, -(-PIECES // -(-batch // rows)))
+def _pieces(pieces: int, batch: int, heads: int, key_heads: int) -> list[tuple[slice, slice, slice]]:
+    """Slices (rows, query heads, key heads) that cover the batch in about so many parts."""
+    rows = -(-batch // pieces)
+    groups = min(key_heads, -(-pieces // -(-batch // rows)))
     step = -(-key_heads // groups)
     ratio = heads // key_heads
     return [
@@ -111,5 +116,5 @@ def _sharpness(method: Method, membership: Tensor) -> Tensor:
     return 1 + (membership.float() @ change)[:, None, :, None]
 
 
-def _fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v, enable_gqa=k.shape[1] != q.shape[1])
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=k.shape[1] != q.shape[1])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.box import Box
+from ..scene.masks import distance_inside
 
 __all__ = ["REGIONS", "RegionMap"]
 
@@ -38,6 +39,25 @@ class RegionMap:
         rest = (1 - masks.sum(0, keepdim=True)).clamp(min=0)
         return cls(torch.cat([masks, rest]))
 
-    def tokens(self, height: int, width: int) -> Tensor:
-        """Memberships on a token grid by area averaging: [height·width, 4], rows summing to 1."""
-        return F.adaptive_avg_pool2d(self.membership, (height, width)).flatten(1).T
+    def tokens(self, height: int, width: int, cell: int = 1) -> Tensor:
+        """Memberships on a token grid by area averaging: [tokens, 4], rows summing to 1.
+
+        The picture is a latent of `height`×`width`, a token covers `cell`×`cell` of it; a latent that is no multiple of the
+        cell repeats its last rows and columns.
+        """
+        return _on_grid(self.membership, height, width, cell).flatten(1).T
+
+    def distances(self, height: int, width: int, cell: int = 1) -> Tensor:
+        """How far each token of that grid is from the hole: [tokens], 0 in the hole, 1 farthest from it; 0 without a hole."""
+        hole = self.membership[0] > 0.5
+        if not hole.any() or hole.all():
+            return torch.zeros(len(self.tokens(height, width, cell)))
+        apart = distance_inside(~hole)
+        return _on_grid((apart / apart.max())[None], height, width, cell).flatten()
+
+
+def _on_grid(planes: Tensor, height: int, width: int, cell: int) -> Tensor:
+    """Planes [C, S, S] averaged on the grid: [C, rows, columns]."""
+    latent = F.adaptive_avg_pool2d(planes, (height, width))
+    padded = F.pad(latent[None], (0, -width % cell, 0, -height % cell), mode="replicate")[0]
+    return F.avg_pool2d(padded, cell)

@@ -1,4 +1,4 @@
-"""The only file that knows ComfyUI's internals.
+"""The bundled model inside ComfyUI, and what a node must know of the checkpoint at hand.
 
 The bundled model becomes an ordinary MODEL: ComfyUI's own UNet class inside a BaseModel inside a ModelPatcher, so that its
 model management loads, offloads and moves it, and every patch made for Stable Diffusion 1.5's UNet finds its hooks.
@@ -17,7 +17,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..mild_core.models import mini
+from ...mild_core.models import mini
 
 __all__ = ["PatchVAE", "expand_conditioning", "latent_size", "load_mini", "progress", "shown_in_hole", "working_size_of"]
 

@@ -1,0 +1,234 @@
+"""Every family's attention, modulated through the true core on tiny random weights."""
+
+from functools import cache
+
+import pytest
+import torch
+from shapes import disc
+
+from mild_core.attention import modulated_attention as engine
+
+ROWS, HEIGHT, WIDTH = 2, 6, 10
+NAMES = ("SD1.5", "SDXL", "SD3", "Flux", "Flux Fill", "Qwen-Image", "Lumina 2", "Z-Image", "Wan")
+
+
+@cache
+def family(name):
+    from tiny import FAMILIES
+
+    return FAMILIES[name]()
+
+
+@cache
+def regions(rows=ROWS, side=64):
+    """A map for each row: hole in the middle, another person on the right, the hole of each row elsewhere."""
+    from mild_pack.mild_core.plan import RegionMap
+    from mild_pack.mild_core.scene import Box
+
+    made = []
+    for row in range(rows):
+        hole, other = disc(side, side, 30, 20 + 12 * row, 14), disc(side, side, 40, 56, 12)
+        made.append(RegionMap.of(Box(0, 0, side, side), side, hole > 0, ~(other > 0), other > 0))
+    return tuple(made)
+
+
+def patched(pack, model, method="sma", **options):
+    method = pack.mild_core.attention.METHODS[method] if isinstance(method, str) else method
+    found = pack.nodes.host.AttentionPatch(options.pop("regions", regions()), method, **options)
+    return pack.nodes.host.install(model, found), found
+
+
+def sample(tiny, model, *, cfg=3.0, rows=ROWS, size=(HEIGHT, WIDTH), steps=2, **options):
+    import comfy.sample
+    import comfy.utils
+
+    comfy.utils.PROGRESS_BAR_ENABLED = False
+    empty = torch.zeros_like(tiny.latent(rows, *size))
+    return comfy.sample.sample(
+        model, tiny.latent(rows, *size), steps, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), empty, seed=0,
+        disable_pbar=True, **options,
+    )  # fmt: skip
+
+
+def same(one, other):
+    return torch.allclose(one, other, atol=1e-4 * float(one.std()))
+
+
+@pytest.fixture(params=NAMES)
+def tiny(request, pack):
+    return family(request.param)
+
+
+def test_gain_0_is_the_unpatched_model_bit_for_bit(pack, tiny):
+    plain = sample(tiny, tiny.model)
+    model, _ = patched(pack, tiny.model, gain=0.0)
+    assert torch.equal(sample(tiny, model), plain)
+
+
+def test_a_method_changes_the_picture_and_the_original_model_stays(pack, tiny):
+    plain = sample(tiny, tiny.model)
+    model, _ = patched(pack, tiny.model)
+    changed = sample(tiny, model)
+    assert changed.isfinite().all()
+    assert not torch.allclose(changed, plain, atol=1e-4 * float(plain.std()))
+    assert torch.equal(sample(tiny, tiny.model), plain)
+
+
+def test_what_is_blocked_gets_no_mass_in_any_block(pack, tiny):
+    record = pack.mild_core.attention.GapRecord()
+    seen = []
+    record.add = lambda step, sigma, block, masses, membership, grid: seen.append((masses, membership))
+    model, _ = patched(pack, tiny.model, "redirection", record=record)
+    sample(tiny, model)
+    assert len(seen) >= 4  # at least two calls in each of two steps
+    for masses, membership in seen:
+        assert membership.shape[-1] == 4
+        assert torch.allclose(membership.sum(-1), torch.ones(membership.shape[:-1]), atol=1e-5)
+        present = membership.amax(1)[:, 0] > 0.5
+        assert float(masses[present][..., 0].max()) <= 1e-6
+
+
+def test_cfg_1_and_either_order_of_conditions_give_each_row_its_map(pack, tiny):
+    """A batch of two pathways is the two of them one by one."""
+    for cfg in (1.0, 3.0):
+        model, _ = patched(pack, tiny.model)
+        together = sample(tiny, model, cfg=cfg)
+        for row in range(ROWS):
+            import comfy.sample
+
+            alone, _ = patched(pack, tiny.model, regions=regions()[row : row + 1])
+            noise = tiny.latent(ROWS, HEIGHT, WIDTH)[row : row + 1]
+            one = comfy.sample.sample(
+                alone, noise, 2, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), torch.zeros_like(noise), seed=0,
+                disable_pbar=True,
+            )  # fmt: skip
+            scale = float(one.std())
+            assert torch.allclose(together[row : row + 1], one, atol=2e-3 * scale), f"row {row} at cfg {cfg}"
+
+
+def test_uncond_first_and_cond_first_are_the_same(pack, tiny):
+    from comfy.samplers import calc_cond_batch
+
+    model, _ = patched(pack, tiny.model)
+    seen = {}
+
+    def both_orders(args):
+        cond, uncond = args["conds"]
+        forward = calc_cond_batch(args["model"], [cond, uncond], args["input"], args["sigma"], args["model_options"])
+        backward = calc_cond_batch(args["model"], [uncond, cond], args["input"], args["sigma"], args["model_options"])
+        seen["both"] = [(forward[0], backward[1]), (forward[1], backward[0])]
+        return forward
+
+    model.set_model_sampler_calc_cond_batch_function(both_orders)
+    sample(tiny, model, steps=1)
+    for one, other in seen["both"]:
+        assert torch.allclose(one, other, atol=1e-3 * float(one.std()))
+
+
+def test_two_patches_stack(pack, tiny):
+    """A record on either side of a block sees the block."""
+    attention = pack.mild_core.attention
+    for record_first in (True, False):
+        record = attention.GapRecord()
+        masses = []
+        record.add = lambda step, sigma, block, m, membership, grid, masses=masses: masses.append(float(m[..., 0].max()))
+        patches = [{"method": attention.Method("plain", "none"), "record": record}, {"method": "redirection"}]
+        model = tiny.model
+        for options in patches if record_first else patches[::-1]:
+            model, _ = patched(pack, model, **options)
+        sample(tiny, model)
+        # SD1.5's second level is a few tokens, of which none may be hole: there nothing is blocked
+        assert len(masses) >= 4
+        assert max(masses) <= 1e-6, f"record first: {record_first}"
+
+
+def test_a_second_run_with_another_size_and_count(pack, tiny):
+    model, patch = patched(pack, tiny.model, regions=regions(1))
+    first = sample(tiny, model, rows=1)
+    other = sample(tiny, model, rows=3, size=(9, 7))
+    assert other.isfinite().all()
+    assert same(sample(tiny, model, rows=1), first)
+    assert not patch.maps, "nothing outlives a run"
+
+
+def test_an_interrupted_run_leaves_nothing_behind(pack, tiny):
+    import comfy.model_management as management
+
+    model, patch = patched(pack, tiny.model)
+    first = sample(tiny, model)
+
+    def stop(*_):
+        management.interrupt_current_processing()
+
+    with pytest.raises(management.InterruptProcessingException):
+        sample(tiny, model, steps=3, callback=lambda *_: (stop(), management.throw_exception_if_processing_interrupted()))
+    assert not patch.maps
+    assert same(sample(tiny, model), first)
+
+
+def test_the_loop_raises_the_gain_towards_the_target(pack):
+    tiny = family("SD1.5")
+    gaps = {}
+    for target in (None, 1.0):
+        record = pack.mild_core.attention.GapRecord()
+        model, _ = patched(pack, tiny.model, gain=0.2, target=target, highest_gain=6.0, record=record)
+        sample(tiny, model, steps=6)
+        last = [r for r in record.readings if r.step == 5]
+        gaps[target] = sum(g for r in last for g in r.gap) / sum(len(r.gap) for r in last)
+    assert gaps[1.0] > gaps[None] + 0.02
+
+
+def test_it_acts_between_its_sigmas_and_on_its_blocks_only(pack):
+    tiny = family("Flux")
+    plain = sample(tiny, tiny.model, steps=4)
+    model, _ = patched(pack, tiny.model, first_sigma=0.0)
+    assert torch.equal(sample(tiny, model, steps=4), plain)
+    record = pack.mild_core.attention.GapRecord()
+    model, _ = patched(pack, tiny.model, blocks=frozenset([2]), last_sigma=0.9, record=record)
+    sample(tiny, model, steps=4)
+    assert {r.block for r in record.readings} == {2}
+    assert {r.step for r in record.readings} < {0, 1, 2, 3}
+
+
+def test_guidance_combines_with_and_without(pack):
+    tiny = family("SD1.5")
+    plain, methods = sample(tiny, tiny.model, steps=1), pack.mild_core.attention
+    once, _ = patched(pack, tiny.model, methods.redirection())
+    twice, _ = patched(pack, tiny.model, methods.redirection(guidance=2.0))
+    one = sample(tiny, once, steps=1, cfg=1.0)
+    without = sample(tiny, tiny.model, steps=1, cfg=1.0)
+    two = sample(tiny, twice, steps=1, cfg=1.0)
+    assert torch.allclose(two, without + 2 * (one - without), atol=2e-3 * float(plain.std()))
+
+
+def test_a_family_out_of_reach_is_named(pack):
+    from tiny import unreachable
+
+    with pytest.raises(pack.nodes.host.Unreachable, match="family PixArtMS, whose attention cannot be modulated"):
+        patched(pack, unreachable().model)
+
+
+def test_rows_that_do_not_fit_the_plan_are_named(pack):
+    model, _ = patched(pack, family("SD1.5").model)
+    with pytest.raises(ValueError, match="latent has 3 rows, but the plan has 2 pathways"):
+        sample(family("SD1.5"), model, rows=3)
+
+
+def test_the_override_computes_what_the_engine_does(pack):
+    """Split and merged heads, both layouts, with the model's own mask."""
+    host, methods = pack.nodes.host, pack.mild_core.attention
+    patch = host.AttentionPatch(regions(1), methods.sma())
+    patch.layout = host.layout.Layout("test", 1, joint=True)
+    patch.rows, patch.latent, patch.sigma, patch.now = 1, (4, 5), 1.0, 1.0
+    from comfy.ldm.modules.attention import attention_pytorch
+
+    q, k, v = torch.randn(3, 1, 2, 23, 16)
+    mask = torch.randn(1, 1, 23, 23)
+    membership = torch.nn.functional.pad(regions(1)[0].tokens(4, 5), (0, 0, 3, 0))[None]
+    distance = torch.nn.functional.pad(regions(1)[0].distances(4, 5), (3, 0))[None]
+    expected, _ = engine(q, k, v, methods.sma(), membership, distance=distance, mask=mask)
+    split = patch.override(attention_pytorch, q, k, v, 2, mask, skip_reshape=True, skip_output_reshape=True, transformer_options={})
+    assert torch.allclose(split, expected, atol=1e-5)
+    flat = [x.transpose(1, 2).flatten(2) for x in (q, k, v)]
+    merged = patch.override(attention_pytorch, *flat, 2, mask=mask[0], transformer_options={})
+    assert torch.allclose(merged, expected.transpose(1, 2).flatten(2), atol=1e-5)
