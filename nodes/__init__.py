@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .attention import AttentionGap, AttentionReport, ModulateAttention, Regions
 from .compose import ComposeLayers, DecodeLayers
 from .models import MiniModel
 from .plan import EncodeLayers
@@ -9,7 +10,17 @@ from .scene import SplitPeople
 
 __all__ = ["NODES", "MILDExtension"]
 
-NODES: list[type[io.ComfyNode]] = [MiniModel, SplitPeople, EncodeLayers, DecodeLayers, ComposeLayers]
+NODES: list[type[io.ComfyNode]] = [
+    MiniModel,
+    SplitPeople,
+    EncodeLayers,
+    ModulateAttention,
+    DecodeLayers,
+    ComposeLayers,
+    AttentionGap,
+    AttentionReport,
+    Regions,
+]
 
 
 class MILDExtension(ComfyExtension):

@@ -5,12 +5,14 @@ from typing import Any
 
 from comfy_api.latest import io
 
-__all__ = ["CATEGORY", "LayersSocket", "PlanSocket", "SceneSocket", "schema"]
+__all__ = ["CATEGORY", "GapSocket", "LayersSocket", "PlanSocket", "RegionsSocket", "SceneSocket", "schema"]
 
 CATEGORY = "MILD"
 SceneSocket = io.Custom("MILD_SCENE")
 PlanSocket = io.Custom("MILD_PLAN")
 LayersSocket = io.Custom("MILD_LAYERS")
+RegionsSocket = io.Custom("MILD_REGIONS")
+GapSocket = io.Custom("MILD_GAP")
 
 
 def schema(**parts: Any) -> io.Schema:

@@ -60,9 +60,11 @@ def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
 
 def _unet(config: str, context: int, adm: int | None, **family: Any) -> Family:
     shape = {
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32 if adm is None else 64, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
+        "model_channels": 32 if adm is None else 64,
         "transformer_depth": [1, 1], "transformer_depth_output": [1, 1, 1, 1], "transformer_depth_middle": 1, "context_dim": context,
-        "use_spatial_transformer": True, "use_linear_in_transformer": adm is not None, "adm_in_channels": adm, "use_temporal_attention": False,
+        "use_spatial_transformer": True, "use_linear_in_transformer": adm is not None, "adm_in_channels": adm,
+        "use_temporal_attention": False,
     }  # fmt: skip
     if adm is None:
         shape |= {"num_heads": 4, "num_head_channels": -1}
@@ -94,9 +96,11 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "SDXL": lambda: _unet("SDXL", 24, 16 + 6 * 256, pooled=16),
     "SD3": lambda: _build(
         "SD3",
-        {"in_channels": 16, "patch_size": 2, "depth": 2, "num_blocks": 2, "input_size": None, "adm_in_channels": 16,
+        {"in_channels": 16, "patch_size": 2, "depth": 2, "num_blocks": 2, "input_size": None,
+         "adm_in_channels": 16,
          "context_size": 24, "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 24, "out_features": 128}},
-         "pos_embed_max_size": 32, "num_patches": 1024, "qk_norm": "rms", "x_block_self_attn_layers": [0], "pos_embed_scaling_factor": None},
+         "pos_embed_max_size": 32, "num_patches": 1024, "qk_norm": "rms", "x_block_self_attn_layers": [0],
+         "pos_embed_scaling_factor": None},
         channels=16, text=24, pooled=16,
     ),
     "Flux": lambda: _flux("Flux", 16),
@@ -111,7 +115,8 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "Z-Image": lambda: _nextdit("ZImage", 32),
     "Wan": lambda: _build(
         "WAN21_T2V",
-        {"image_model": "wan2.1", "model_type": "t2v", "dim": 48, "ffn_dim": 64, "freq_dim": 32, "text_dim": 16, "in_dim": 16, "out_dim": 16,
+        {"image_model": "wan2.1", "model_type": "t2v", "dim": 48, "ffn_dim": 64, "freq_dim": 32, "text_dim": 16, "in_dim": 16,
+         "out_dim": 16,
          "num_heads": 2, "num_layers": 2, "patch_size": (1, 2, 2), "window_size": (-1, -1), "qk_norm": True, "cross_attn_norm": True,
          "eps": 1e-6, "text_len": 16},
         channels=16, text=16, frames=True,

@@ -50,7 +50,6 @@ class Method:
         temper: what the logits of a query are multiplied by, by its region, over the first `temper_until` of the schedule.
         temper_until: share of the schedule, 0..1.
         until: share of the schedule, from its noisy end, over which the source uses the method.
-        guidance: s of  out = without + s·(with − without), 1 for none (Attentive Eraser, "SARG").
     """
 
     name: str
@@ -61,7 +60,6 @@ class Method:
     temper: tuple[float, ...] = (1.0,) * len(REGIONS)
     temper_until: float = 0.0
     until: float = 1.0
-    guidance: float = 1.0
 
 
 def sma() -> Method:
@@ -99,17 +97,14 @@ def self_rectifying(both_ways: bool = False) -> Method:
     return Method(name, "Erase Diffusion, arXiv 2503.07026, eq. 10-11", blocked=table(**cells))
 
 
-def redirection(guidance: float = 1.0) -> Method:
+def redirection() -> Method:
     """Self-attention redirection (Attentive Eraser, arXiv 2412.12974): nothing may look into the hole.
 
-    The hole's own logits are multiplied by 0.3 for the first 9 of its 50 steps. `guidance` 9 is the paper's combination of
-    the outputs without and with redirection.
+    The hole's own logits are multiplied by 0.3 for the first 9 of its 50 steps.
     """
     cells = dict.fromkeys((f"{region}_hole" for region in REGIONS), 1.0)
     temper = (0.3, 1.0, 1.0, 1.0)
-    return Method(
-        "redirection", "Attentive Eraser, arXiv 2412.12974", blocked=table(**cells), temper=temper, temper_until=9 / 50, guidance=guidance
-    )
+    return Method("redirection", "Attentive Eraser, arXiv 2412.12974", blocked=table(**cells), temper=temper, temper_until=9 / 50)
 
 
 METHODS = {m.name: m for m in (sma(), refocus(), self_rectifying(), self_rectifying(both_ways=True), redirection())}

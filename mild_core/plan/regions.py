@@ -21,7 +21,7 @@ class RegionMap:
     """Membership of each working pixel of a pathway in hole, own, other, rest.
 
     Attributes:
-        membership: [4, S, S] float32, each pixel's memberships sum to 1.
+        membership: [4, H, W] float32, at working size for a pathway; each pixel's memberships sum to 1.
     """
 
     membership: Tensor
@@ -36,6 +36,18 @@ class RegionMap:
             masks = F.interpolate(masks, (size, size), mode="area")[0]
         else:
             masks = F.interpolate(masks, (size, size), mode="bilinear", align_corners=False)[0]
+        return cls._completed(masks)
+
+    @classmethod
+    def of_masks(cls, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
+        """From soft masks [H, W] in 0..1; what hole and own leave of a pixel is other's to claim, and the remainder is rest."""
+        hole = hole.float().clamp(0, 1)
+        own = own.float().clamp(0, 1).minimum(1 - hole)
+        other = other.float().clamp(0, 1).minimum((1 - hole - own).clamp(min=0))
+        return cls._completed(torch.stack([hole, own, other]))
+
+    @classmethod
+    def _completed(cls, masks: Tensor) -> RegionMap:
         rest = (1 - masks.sum(0, keepdim=True)).clamp(min=0)
         return cls(torch.cat([masks, rest]))
 

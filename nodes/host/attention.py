@@ -23,13 +23,13 @@ from ...mild_core.attention import GapRecord, Method, attention_gap, closer_gain
 from ...mild_core.plan import RegionMap
 from .layout import Layout, Span, layout_of
 
-__all__ = ["AttentionPatch", "Unreachable", "install", "percent_to_sigma"]
+__all__ = ["AttentionPatch", "UnreachableError", "install", "percent_to_sigma"]
 
 SLOT = "optimized_attention_override"
 KEY = "mild_attention"
 
 
-class Unreachable(ValueError):
+class UnreachableError(ValueError):
     """The model is of a family whose attention cannot be modulated."""
 
 
@@ -45,6 +45,7 @@ class AttentionPatch:
         blocks: numbers of the attention blocks it acts on, counted from 1 in the order in which they run; None for all.
         target: attention gap that the gain is raised to reach, step by step; None for a fixed gain.
         highest_gain: bound of the closed loop.
+        guidance: s of  out = without + s·(with − without), from a second pass without the method; 1 for none.
         fast: see `mild_core.attention.bias_columns`.
         record: where the attention gap of each call is written, None for nowhere.
         layout: of the model's family, set by `install`.
@@ -59,6 +60,7 @@ class AttentionPatch:
     blocks: frozenset[int] | None = None
     target: float | None = None
     highest_gain: float = 4.0
+    guidance: float = 1.0
     fast: bool = False
     record: GapRecord | None = None
     layout: Layout | None = None
@@ -159,12 +161,12 @@ class AttentionPatch:
         return out.transpose(1, 2).flatten(2) if merged else out
 
     def guided(self, args: dict[str, Any]) -> Tensor:
-        """out = without + s·(with − without), after guidance (the method's `guidance`)."""
+        """out = without + s·(with − without), after guidance (Attentive Eraser, arXiv 2412.12974, "SARG")."""
         if not self._in_time(float(args["sigma"].flatten()[0])):
             return args["denoised"]
         with self.off():
             (without,) = calc_cond_batch(args["model"], [args["cond"]], args["input"], args["sigma"], args["model_options"])
-        return without + self.method.guidance * (args["denoised"] - without)
+        return without + self.guidance * (args["denoised"] - without)
 
     # -- what they are made of -----------------------------------------------------------------------------------------
 
@@ -237,12 +239,12 @@ class AttentionPatch:
 def install(model: ModelPatcher, patch: AttentionPatch) -> ModelPatcher:
     """A clone of the model whose attention the patch modulates.
 
-    Raises Unreachable for a family of models that does not let its attention be modulated.
+    Raises UnreachableError for a family of models that does not let its attention be modulated.
     """
     network = model.model.diffusion_model
     patch.layout = layout_of(network)
     if patch.layout is None:
-        raise Unreachable(
+        raise UnreachableError(
             f"model is of the family {type(network).__name__}, whose attention cannot be modulated: "
             "it must be SD1.5, SDXL, SD3, Flux, Qwen-Image, Lumina 2, Z-Image or Wan. It is passed on unchanged."
         )
@@ -253,7 +255,7 @@ def install(model: ModelPatcher, patch: AttentionPatch) -> ModelPatcher:
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, patch.around_run)
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, patch.around_pass)
     clone.add_callback_with_key(CallbacksMP.ON_CLEANUP, KEY, lambda _: patch.reset())
-    if patch.method.guidance != 1:
+    if patch.guidance != 1:
         clone.set_model_sampler_post_cfg_function(patch.guided)
     return clone
 

@@ -17,7 +17,17 @@ from scripts.comfy import GraphError, InterruptedRunError, Server
 from scripts.example_graphs import GRAPHS
 from scripts.make_workflows import WORKFLOWS, out_of_step
 
-NODES = ["MILDComposeLayers", "MILDDecodeLayers", "MILDEncodeLayers", "MILDMiniModel", "MILDSplitPeople"]
+NODES = [
+    "MILDAttentionGap",
+    "MILDAttentionReport",
+    "MILDComposeLayers",
+    "MILDDecodeLayers",
+    "MILDEncodeLayers",
+    "MILDMiniModel",
+    "MILDModulateAttention",
+    "MILDRegions",
+    "MILDSplitPeople",
+]
 ERASED, STAYING = (1, 3), (2,)
 FAR_TO_NEAR = (2, 1, 3)
 

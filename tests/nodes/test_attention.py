@@ -194,7 +194,7 @@ def test_guidance_combines_with_and_without(pack):
     tiny = family("SD1.5")
     plain, methods = sample(tiny, tiny.model, steps=1), pack.mild_core.attention
     once, _ = patched(pack, tiny.model, methods.redirection())
-    twice, _ = patched(pack, tiny.model, methods.redirection(guidance=2.0))
+    twice, _ = patched(pack, tiny.model, methods.redirection(), guidance=2.0)
     one = sample(tiny, once, steps=1, cfg=1.0)
     without = sample(tiny, tiny.model, steps=1, cfg=1.0)
     two = sample(tiny, twice, steps=1, cfg=1.0)
@@ -232,3 +232,81 @@ def test_the_override_computes_what_the_engine_does(pack):
     flat = [x.transpose(1, 2).flatten(2) for x in (q, k, v)]
     merged = patch.override(attention_pytorch, *flat, 2, mask=mask[0], transformer_options={})
     assert torch.allclose(merged, expected.transpose(1, 2).flatten(2), atol=1e-5)
+
+
+def modulated(pack, model, **changes):
+    node = pack.nodes.ModulateAttention
+    defaults = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
+    return node.execute(model=model, **{**defaults, **changes})
+
+
+def masks():
+    hole, other = disc(48, 80, 24, 30, 10), disc(48, 80, 30, 66, 9)
+    return hole[None], other[None]
+
+
+def test_the_nodes_measure_what_sma_does(pack):
+    """Masks to regions, a modulated model, a recording one, and the report: SMA widens the gap and leaks less."""
+    import json
+
+    tiny = family("SD1.5")
+    hole, other = masks()
+    (regions,) = pack.nodes.Regions.execute(hole, other=other).args
+    found = {}
+    for strength in (0.0, 1.0):
+        model = modulated(pack, tiny.model, regions=regions, strength=strength).args[0]
+        watched, record = pack.nodes.AttentionGap.execute(model, regions=regions).args
+        out = sample(tiny, watched, rows=1)
+        gap, leakage, curve, heat, text = pack.nodes.AttentionReport.execute({"samples": out}, record).args
+        assert json.loads(text)["gap"] == pytest.approx(gap, abs=1e-5)
+        assert curve.shape == (1, 400, 720, 3)
+        assert heat.shape == (1, 512, 512, 3)
+        found[strength] = gap, leakage
+    assert found[1.0][0] > found[0.0][0] + 0.01
+    assert found[1.0][1] < found[0.0][1]
+
+
+def test_a_record_of_a_second_run_forgets_the_first(pack):
+    tiny = family("SD1.5")
+    (regions,) = pack.nodes.Regions.execute(masks()[0]).args
+    watched, record = pack.nodes.AttentionGap.execute(tiny.model, regions=regions).args
+    sample(tiny, watched, rows=1)
+    first = len(record.readings)
+    sample(tiny, watched, rows=1)
+    assert len(record.readings) == first
+
+
+def test_a_model_out_of_reach_passes_unchanged_with_a_message(pack, caplog):
+    from tiny import unreachable
+
+    model = unreachable().model
+    (regions,) = pack.nodes.Regions.execute(masks()[0]).args
+    result = modulated(pack, model, regions=regions)
+    assert result.args[0] is model
+    assert "PixArtMS" in str(result.ui.as_dict())
+    assert "PixArtMS" in caplog.text
+
+
+def test_bad_inputs_are_named(pack):
+    model = family("SD1.5").model
+    (regions,) = pack.nodes.Regions.execute(masks()[0]).args
+    with pytest.raises(ValueError, match="neither is connected"):
+        modulated(pack, model)
+    with pytest.raises(ValueError, match=r"start_percent is 0\.8 but end_percent is 0\.2"):
+        modulated(pack, model, regions=regions, start_percent=0.8, end_percent=0.2)
+    for words in ("x", "0", "5-3", "1,-"):
+        with pytest.raises(ValueError, match="blocks names"):
+            modulated(pack, model, regions=regions, blocks=words)
+    with pytest.raises(ValueError, match=r"other is \(1, 3, 3\)"):
+        pack.nodes.Regions.execute(masks()[0], other=torch.zeros(1, 3, 3))
+    with pytest.raises(ValueError, match="record is empty"):
+        pack.nodes.AttentionReport.execute({}, pack.mild_core.attention.GapRecord())
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"), [("all", None), ("", None), ("3", {3}), ("2-4, 7", {2, 3, 4, 7}), ("1 3", {1, 3}), ("2 - 3", {2, 3})]
+)
+def test_blocks_in_words(pack, words, numbers):
+    from mild_pack.nodes.attention import parse_blocks
+
+    assert parse_blocks(words) == (None if numbers is None else frozenset(numbers))
