@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill train
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-attention train
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -41,6 +41,9 @@ bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=..
 
 bench-fill:  ## time and score the content fill
 	$(RUN) scripts/bench_fill.py
+
+bench-attention:  ## time and memory of modulated attention beside plain attention
+	$(RUN) scripts/bench_attention.py
 
 # Three steps, each of which may be run by itself; training goes on from the last checkpoint in RUNS.
 # 1. pairs of (photo with people, truth) from a folder with places/ and people/; 2. train; 3. the weights that the pack ships.

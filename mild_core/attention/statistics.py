@@ -37,12 +37,11 @@ def extremes(q: Tensor, k: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     Takes and returns what `spread` does: two of [B, H, N, 1].
     """
     grouped = q.unflatten(1, (k.shape[1], -1)).flatten(2, 3)  # [B, Hk, G·N, d]: a key head meets all queries of its group at once
-    highest = lowest = None
+    highest = q.new_full((*grouped.shape[:3], 1), -math.inf)
+    lowest = -highest
     for block in k.split(BLOCK_OF_KEYS, 2):
         low, high = (grouped @ block.transpose(2, 3)).aminmax(dim=-1, keepdim=True)
-        highest = high if highest is None else torch.maximum(highest, high)
-        lowest = low if lowest is None else torch.minimum(lowest, low)
-    assert highest is not None and lowest is not None
+        highest, lowest = torch.maximum(highest, high), torch.minimum(lowest, low)
     shape = (q.shape[0], q.shape[1], q.shape[2], 1)
     return _wide(highest).reshape(shape) * scale, _wide(lowest).reshape(shape) * scale
 

@@ -105,7 +105,7 @@ def test_each_row_follows_its_own_map():
 
 @pytest.mark.parametrize("method", [self_rectifying(), self_rectifying(both_ways=True), redirection()], ids=lambda m: m.name)
 def test_what_is_blocked_gets_no_mass(method):
-    q, k, v = inputs(width=64)
+    q, k, _ = inputs(width=64)
     membership = soft(2, 48)
     weights = torch.eye(48).expand(2, 4, 48, 48)[..., :64]
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
