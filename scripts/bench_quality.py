@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -57,8 +57,14 @@ WORKING_SIZE = 384  # what MILD Encode Layers takes for the bundled model
 INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
 SHEET_WIDTH, SHEET_ROWS = 1800, 8
 
-Sample = Callable[[LayerPlan, Tensor, float, int], Tensor]
-"""(plan, rows [P, S, S, 3] to start from, denoise, seed) to denoised rows [P, S, S, 3]."""
+Patch = Callable[[Any, Any, LayerPlan], Any]
+"""(pack, model, plan) to the model that is sampled in its place."""
+
+
+class Sample(Protocol):
+    """Rows [P, S, S, 3] to start from, to denoised rows [P, S, S, 3]."""
+
+    def __call__(self, plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None) -> Tensor: ...
 
 
 @dataclass
@@ -129,7 +135,7 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     defaults = {i.id: i.default for i in encode.define_schema().inputs if getattr(i, "default", None) is not None}
 
     @torch.inference_mode()
-    def sample(plan: LayerPlan, fills: Tensor, denoise: float, seed: int) -> Tensor:
+    def sample(plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None) -> Tensor:
         told = {
             **defaults,
             "positive": conditioning["background"],
@@ -143,7 +149,8 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
         seen = {"concat_latent_image": samples}
         positive, negative = (node_helpers.conditioning_set_values(c, seen) for c in (positive, negative))
         latent = {**latent, "samples": samples}
-        (denoised,) = core_nodes.common_ksampler(model, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)
+        patched = model if patch is None else patch(pack, model, plan)
+        (denoised,) = core_nodes.common_ksampler(patched, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)
         return vae.decode(denoised["samples"]).clone()
 
     return sample

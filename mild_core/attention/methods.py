@@ -93,7 +93,7 @@ def self_rectifying(both_ways: bool = False) -> Method:
     cells = {"hole_hole": 1.0}
     if both_ways:
         cells |= {"own_hole": 1.0, "other_hole": 1.0, "rest_hole": 1.0}
-    name = "self-rectifying, both ways" if both_ways else "self-rectifying"
+    name = "self-rectifying both ways" if both_ways else "self-rectifying"
     return Method(name, "Erase Diffusion, arXiv 2503.07026, eq. 10-11", blocked=table(**cells))
 
 

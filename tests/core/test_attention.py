@@ -7,11 +7,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mild_core.attention import METHODS, Method, attention_gap, closer_gain, modulated_attention, redirection, refocus, self_rectifying, sma
+from mild_core.attention import (
+    METHODS,
+    GapRecord,
+    Method,
+    attention_gap,
+    closer_gain,
+    modulated_attention,
+    redirection,
+    refocus,
+    self_rectifying,
+    sma,
+)
 from mild_core.attention.bias import BLOCK
 from mild_core.attention.methods import table
+from mild_core.attention.report import as_data, draw_curve, draw_heat
 from mild_core.attention.statistics import extremes, extremes_from_spread, spread
-from mild_core.plan import REGIONS
+from mild_core.plan import REGIONS, make_plan
 
 HOLE, OWN, OTHER, REST = range(4)
 
@@ -206,6 +218,49 @@ def test_the_gain_rises_to_its_target_and_not_beyond_its_bound():
     assert closer_gain(3.95, -1.0, 1.0, 4.0) == 4
     assert closer_gain(1.0, float("nan"), 0.6, 4.0) == 1
     assert closer_gain(5.0, 0.0, 1.0, 4.0) == 5
+
+
+def recorded():
+    """Two rows, three steps of two blocks, each on its own grid; the second row has no hole."""
+    record = GapRecord()
+    membership = soft(2, 24)
+    membership[1, :, 0] = 0
+    membership[1] /= membership[1].sum(-1, keepdim=True).clamp(min=1e-6)
+    for step in range(3):
+        for block, grid in ((1, (4, 6)), (2, (2, 12))):
+            masses = torch.full((2, 24, 4), 0.25)
+            masses[0, :, OWN], masses[0, :, OTHER] = 0.2 + 0.1 * step + 0.1 * block, 0.1
+            record.add(step, 1.0 - step / 3, block, masses, membership, grid)
+    return record
+
+
+def test_a_record_means_what_it_read():
+    record = recorded()
+    assert record.leakage == pytest.approx(0.1)
+    assert record.gap == pytest.approx(0.2 + 0.1 + 0.15 - 0.1)
+    assert record.curve() == {1: pytest.approx([0.2, 0.3, 0.4]), 2: pytest.approx([0.3, 0.4, 0.5])}
+    data = as_data(record)
+    assert [r["gap"][1] for r in data["readings"]] == [None] * 6, "JSON knows no NaN"
+    assert math.isnan(GapRecord().gap)
+
+
+def test_the_heat_map_is_hot_where_the_hole_leaks(two_people):
+    plan = make_plan(two_people.erasing(frozenset([two_people.people[0].id])), working_size=64)
+    record = GapRecord()
+    regions = torch.stack([p.regions.tokens(16, 16) for p in plan.pathways])
+    masses = torch.zeros(len(regions), 256, 4)
+    masses[..., OTHER] = 0.5
+    record.add(0, 1.0, 1, masses, regions, (16, 16))
+    picture = draw_heat(record, plan)
+    assert picture.shape == two_people.photo.shape
+    red = picture[0, ..., 0] - picture[0, ..., 1:].mean(-1)
+    hole = plan.pathways[0].hole
+    assert float(red[hole].mean()) > 0.5
+    assert float(red[:8, :].abs().max()) < 0.05, "far from every hole nothing is hot"
+    assert draw_heat(record, None).shape == (len(regions), 512, 512, 3)
+    assert draw_curve(record).shape == (1, 400, 720, 3)
+    with pytest.raises(ValueError, match="record is empty"):
+        draw_heat(GapRecord(), plan)
 
 
 def test_a_method_is_a_table():
