@@ -107,3 +107,29 @@ def test_the_working_view_of_a_crop_that_fits_is_the_photo_itself(two_people):
     assert torch.equal(plan.working_image(row, two_people.photo[0]), row.crop.cut(two_people.photo[0]))
     assert torch.equal(plan.working_hole(row), row.crop.cut_mask(row.hole))
     assert torch.equal(plan.working_source(row), row.crop.cut_mask(row.source))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4))
+def test_tokens_of_any_grid_keep_their_memberships(height, width, cell):
+    hole, other = disc(48, 48, 20, 20, 9) > 0, disc(48, 48, 30, 40, 9) > 0
+    regions = RegionMap.of(Box(0, 0, 48, 48), 48, hole, ~other, other)
+    tokens = regions.tokens(height, width, cell)
+    assert len(tokens) == -(-height // cell) * -(-width // cell)
+    assert torch.allclose(tokens.sum(1), torch.ones(len(tokens)), atol=1e-5)
+    distances = regions.distances(height, width, cell)
+    assert distances.shape == tokens.shape[:1]
+    assert 0 <= float(distances.min()) <= float(distances.max()) <= 1
+    wholly = tokens[:, 0] > 0.999
+    assert (distances[wholly] < 1e-6).all()
+
+
+def test_soft_masks_share_a_pixel_in_their_order():
+    hole, own, other = torch.tensor([[0.6, 1.0, 0.0]]), torch.tensor([[0.7, 1.0, 0.2]]), torch.tensor([[1.0, 1.0, 0.5]])
+    shares = RegionMap.of_masks(hole, own, other).membership[:, 0].T
+    assert torch.allclose(shares, torch.tensor([[0.6, 0.4, 0.0, 0.0], [1.0, 0, 0, 0], [0.0, 0.2, 0.5, 0.3]]), atol=1e-6)
+
+
+def test_without_a_hole_nothing_is_far():
+    everywhere = torch.zeros(8, 8, dtype=torch.bool)
+    assert not RegionMap.of(Box(0, 0, 8, 8), 8, everywhere, ~everywhere, everywhere).distances(4, 4).any()
