@@ -94,7 +94,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--strengths", default="1.0", help="of every method, such as 0.5,1.0")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--denoise", type=float, default=0.4)
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4)
     return parser.parse_args()
 
 

@@ -211,7 +211,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0, help="scenes have this seed and those after it")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model")
     parser.add_argument("--denoise", type=float, default=0.4, help="of the exemplar fill + model")
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--cfg", type=float, default=1.0)
     parser.add_argument("--sampler", default="euler")
     parser.add_argument("--scheduler", default="normal")

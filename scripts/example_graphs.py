@@ -132,7 +132,7 @@ MINI = erase(
         "vae": Out("model", "vae"),
         "person_positive": Out("model", "person"),
     },
-    {"steps": 8, "cfg": 1.0, "denoise": 0.4},
+    {"steps": 4, "cfg": 1.0, "denoise": 0.4},
     Group("3  Model", (480, 40), (360, 230), "#A88"),
 )
 CHECKPOINT = erase(

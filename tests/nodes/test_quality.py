@@ -10,7 +10,7 @@ from shapes import ROOT
 
 from mild_core.metrics import haarpsi, psnr, ssim
 
-STEPS, DENOISE = 8, 0.4
+STEPS, DENOISE = 4, 0.4
 
 
 def photographs():
