@@ -1,5 +1,7 @@
 """Pictures against known truth: the shipped weights must stay better than what they replace."""
 
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
@@ -13,33 +15,38 @@ from mild_core.metrics import haarpsi, psnr, ssim
 STEPS, DENOISE = 4, 0.4
 
 
+PLACES = ((0.6, 0.5), (0.45, 0.3), (0.45, 0.75))  # a person's height and where they stand, shares of the photo's
+
+
 def photographs():
-    """Places that packages of the environment carry, which training never saw. IMAGE [1, H, W, 3] each."""
+    """Photographs that packages of the environment carry, which training never saw. IMAGE [1, H, W, 3] each."""
     from skimage import data
     from sklearn.datasets import load_sample_image
 
-    for picture in (load_sample_image("china.jpg"), load_sample_image("flower.jpg"), data.coffee(), data.rocket()):
+    colour = [load_sample_image("china.jpg"), load_sample_image("flower.jpg"), data.coffee(), data.rocket(), data.chelsea()]
+    grey = [data.brick(), data.grass(), data.gravel(), data.camera(), data.coins(), data.moon()]
+    for picture in [*colour, data.hubble_deep_field(), *(np.stack([g] * 3, -1) for g in grey)]:
         height, width = (round(n * 320 / min(picture.shape[:2])) for n in picture.shape[:2])
         resized = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
         yield torch.from_numpy(resized.astype(np.float32) / 255)[None]
 
 
-def somebody(height, width):
-    """A person's outline standing in the middle. MASK [1, H, W]"""
+def somebody(height, width, size=0.6, centre=0.5):
+    """A person's outline standing near the lower edge. MASK [1, H, W]"""
     outline = np.asarray(Image.open(ROOT / "assets" / "astronaut_mask.png"))
-    size = round(0.6 * height)
+    side = round(size * height)
     mask = np.zeros((height, width), np.float32)
-    top, left = (height - size) // 2, (width - size) // 2
-    mask[top : top + size, left : left + size] = cv2.resize(outline, (size, size), interpolation=cv2.INTER_AREA) / 255
+    top, left = height - side - round(0.05 * height), int(np.clip(centre * width - side / 2, 0, width - side))
+    mask[top : top + side, left : left + side] = cv2.resize(outline, (side, side), interpolation=cv2.INTER_AREA) / 255
     return torch.from_numpy(mask)[None]
 
 
 @pytest.fixture(scope="module")
 def results(pack):
-    """(truth, hole, ours, Telea's) of each photograph: [H, W, 3], [H, W] bool, [H, W, 3], [H, W, 3]."""
+    """(truth, hole, ours, Telea's) of each photograph and place: [H, W, 3], [H, W] bool, [H, W, 3], [H, W, 3]."""
     found = []
-    for photo in photographs():
-        done = erase(pack, photo, somebody(*photo.shape[1:3]), "1", steps=STEPS, denoise=DENOISE)
+    for photo, (size, centre) in product(photographs(), PLACES):
+        done = erase(pack, photo, somebody(*photo.shape[1:3], size, centre), "1", steps=STEPS, denoise=DENOISE)
         hole = done.hole
         pixels = (photo[0] * 255).round().byte().numpy()
         telea = cv2.inpaint(pixels, hole.byte().numpy(), 5, cv2.INPAINT_TELEA)
@@ -50,9 +57,9 @@ def results(pack):
 @pytest.mark.parametrize(
     ("score", "margin"),
     [
-        (psnr, 0.0),
-        # a known shortfall of the first weights (docs/quality.md): held so that it does not grow, and to be turned round
-        (ssim, -0.03),
+        (psnr, 0.4),
+        # a tie here, within the error of 36 pictures; the 60 scenes of `make bench-quality` show the gain
+        (ssim, -0.01),
         (haarpsi, 0.01),
     ],
     ids=["psnr", "ssim", "haarpsi"],
