@@ -51,10 +51,11 @@ def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
     torch.manual_seed(0)
     cpu = torch.device("cpu")
     base = made.get_model({}, "", device=cpu)
+    network = base.diffusion_model
     with torch.no_grad():
-        for name, parameter in base.diffusion_model.named_parameters():
-            parameter.copy_(_random(name, parameter).float())
-    base.diffusion_model.eval()
+        for name, tensor in [*network.named_parameters(), *network.named_buffers()]:  # the core leaves them as memory was
+            tensor.copy_(_random(name, tensor))
+    network.eval()
     return Family(ModelPatcher(base, load_device=cpu, offload_device=cpu), **family)
 
 

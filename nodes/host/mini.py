@@ -39,6 +39,7 @@ class _PatchLatent(latent_formats.LatentFormat):
 
 class _MiniConfig(supported_models_base.BASE):
     latent_format = _PatchLatent
+    unet_extra_config: dict[str, int] = {}  # the base's would make heads 64 wide, whatever the weights were trained with
     memory_usage_factor = 0.6  # of the core's estimate; the widest level has 64 channels
 
     def inpaint_model(self) -> bool:
@@ -79,7 +80,7 @@ class PatchVAE(VAE):
     """The bundled model's VAE: cutting pixels into 8x8 patches and putting them back. No weights, exact."""
 
     hole_shows = "filled"  # what its model wants to see in the hole
-    working_size = 384  # trained on crops of 256, but sharper here: the scores are in the model card
+    working_size = 384  # trained on crops of 256, then of this
 
     def __init__(self) -> None:
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)})

@@ -204,7 +204,7 @@ def test_guidance_combines_with_and_without(pack):
 def test_a_family_out_of_reach_is_named(pack):
     from tiny import unreachable
 
-    with pytest.raises(pack.nodes.host.Unreachable, match="family PixArtMS, whose attention cannot be modulated"):
+    with pytest.raises(pack.nodes.host.UnreachableError, match="family PixArtMS, whose attention cannot be modulated"):
         patched(pack, unreachable().model)
 
 
