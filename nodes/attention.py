@@ -13,7 +13,7 @@ from ..mild_core.attention import METHODS, GapRecord, Method
 from ..mild_core.attention.report import as_data, draw_curve, draw_heat
 from ..mild_core.plan import RegionMap
 from . import host
-from .types import GapSocket, PlanSocket, RegionsSocket, schema
+from .types import GapSocket, PlanSocket, RegionsSocket, one_of, schema
 
 __all__ = ["AttentionGap", "AttentionReport", "ModulateAttention", "Regions"]
 
@@ -219,9 +219,7 @@ class AttentionReport(io.ComfyNode):
 
 def regions_of(plan=None, regions=None) -> tuple[RegionMap, ...]:
     """The maps of one of the two. Raises ValueError unless exactly one is there."""
-    if (plan is None) == (regions is None):
-        given = "both" if plan is not None else "neither"
-        raise ValueError(f"regions come from a plan or from MILD Regions, but {given} is connected: connect one of the two")
+    one_of("regions come from a plan or from MILD Regions", plan, regions)
     return regions if plan is None else tuple(pathway.regions for pathway in plan.pathways)
 
 

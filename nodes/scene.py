@@ -6,7 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..mild_core.scene import Scene, choose, from_masks, from_segs, split_people
 from ..mild_core.scene.overlay import number_people
-from .types import SceneSocket, schema
+from .types import SceneSocket, one_of, schema
 
 __all__ = ["SplitPeople"]
 
@@ -59,9 +59,7 @@ class SplitPeople(io.ComfyNode):
 
     @classmethod
     def execute(cls, photo, erase, separate, depth_order, smallest, masks=None, segs=None) -> io.NodeOutput:
-        if (masks is None) == (segs is None):
-            given = "both" if masks is not None else "neither"
-            raise ValueError(f"people come as masks or as segs, but {given} is connected: connect one of the two")
+        one_of("people come as masks or as segs", masks, segs)
         found = from_masks(masks, separate) if segs is None else from_segs(segs)
         scene: Scene = split_people(photo, found, depth_order=depth_order, smallest=smallest)
         scene = scene.erasing(choose(erase, scene.people))

@@ -72,8 +72,8 @@ def patch_of(name: str | None, options: dict[str, Any], found: dict[str, float])
     def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
         nodes = pack.nodes
         if name is not None:
-            defaults = {i.id: i.default for i in nodes.ModulateAttention.define_schema().inputs if getattr(i, "default", None) is not None}
-            model = nodes.ModulateAttention.execute(model=model, plan=plan, **{**defaults, "method": name, **options}).args[0]
+            chosen = {**nodes.types.defaults(nodes.ModulateAttention), "method": name, **options}
+            model = nodes.ModulateAttention.execute(model=model, plan=plan, **chosen).args[0]
         model, record = nodes.AttentionGap.execute(model=model, plan=plan).args
         records.append(record)
         return model

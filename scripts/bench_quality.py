@@ -132,7 +132,7 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     encode = importlib.import_module("mild_pack.nodes.plan").EncodeLayers
     mini.load_weights = functools.partial(mini.load_weights, weights)
     model, vae, conditioning = host.load_mini()
-    defaults = {i.id: i.default for i in encode.define_schema().inputs if getattr(i, "default", None) is not None}
+    defaults = importlib.import_module("mild_pack.nodes.types").defaults(encode)
 
     @torch.inference_mode()
     def sample(plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None) -> Tensor:

@@ -34,7 +34,7 @@ def erase(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: in
     room = pack.mild_core.scene
     scene = room.split_people(photo, room.from_masks(masks, separate))
     scene = scene.erasing(room.choose(who, scene.people))
-    defaults = {s.id: s.default for s in pack.nodes.EncodeLayers.define_schema().inputs if getattr(s, "default", None) is not None}
+    defaults = pack.nodes.types.defaults(pack.nodes.EncodeLayers)
     encoded = pack.nodes.EncodeLayers.execute(scene, positive, negative, vae, person_positive=person, **defaults)
     pos, neg, latent, plan = encoded.args
     samples = common_ksampler(model, 0, steps, 1.0, "euler", "normal", pos, neg, latent, denoise=denoise)[0]

@@ -47,7 +47,6 @@ def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
     from comfy.model_patcher import ModelPatcher
 
     made = getattr(supported_models, config)({**unet, "dtype": torch.float32})
-    made.unet_config |= {"dtype": torch.float32}
     torch.manual_seed(0)
     cpu = torch.device("cpu")
     base = made.get_model({}, "", device=cpu)

@@ -49,20 +49,19 @@ def bias_columns(
     """
     membership = membership.float()
     wanted: set[Scale] = set(method.tables)
-    if method.distance and distance is not None:
+    farness = 0.0 if distance is None else method.distance
+    if farness:
         wanted.add("spread")
     scales = _scales(wanted, q, k, scale, fast)
     rows = membership[:, None]  # [B, 1, N, 4]
     u = rows @ block_values(method, membership, gain)[:, None]
     for name, values in method.tables.items():
         u = u + scales[name] * (rows @ _tensor(values, membership)) * gain
-    farther = torch.zeros_like(u[..., :1])
-    apart = torch.zeros_like(membership[..., :1])
-    if method.distance and distance is not None:
-        farther = scales["spread"] * (-gain * method.distance) * rows[..., :1]  # only the hole minds how far things are
-        apart = distance.float()[..., None]
-    w = torch.cat([membership, apart], -1)[:, None]
-    return torch.cat([u, farther.expand_as(u[..., :1])], -1) / KEY_FACTOR, w * KEY_FACTOR
+    minding = scales.get("spread", 0.0) * (-gain * farness) * rows[..., :1]  # only the hole minds how far things are
+    apart = torch.zeros_like(membership[..., 0]) if distance is None else distance.float()
+    w = torch.cat([membership, apart[..., None]], -1)[:, None]
+    heads = q.shape[1]
+    return torch.cat([x.expand(-1, heads, -1, -1) for x in (u, minding)], -1) / KEY_FACTOR, w * KEY_FACTOR
 
 
 def block_values(method: Method, membership: Tensor, gain: float) -> Tensor:

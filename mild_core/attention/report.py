@@ -78,15 +78,11 @@ def draw_heat(record: GapRecord, plan: LayerPlan | None) -> Tensor:
         large = F.interpolate(heat[:, None], (512, 512), mode="bilinear", align_corners=False)[:, 0]
         return large[..., None] * HOT
     photo = plan.scene.photo[0].float().cpu()
-    height, width = photo.shape[:2]
-    shown = torch.zeros(height, width)
+    shown = torch.zeros(photo.shape[:2])
     for row, pathway in zip(heat, plan.pathways, strict=True):
         crop = pathway.crop
         side = F.interpolate(row[None, None], (crop.height, crop.width), mode="bilinear", align_corners=False)[0, 0]
-        inside = crop.clip(height, width)
-        part = side[inside.top - crop.top : inside.bottom - crop.top, inside.left - crop.left : inside.right - crop.left]
-        view = shown[inside.top : inside.bottom, inside.left : inside.right]
-        view.copy_(torch.maximum(view, part))
+        shown = torch.maximum(shown, crop.paste(torch.zeros_like(shown), side))
     grey = photo.mean(-1, keepdim=True) * 0.7
     return torch.lerp(grey.expand_as(photo), HOT.expand_as(photo), shown[..., None])[None]
 

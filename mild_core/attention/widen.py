@@ -18,7 +18,7 @@ from torch import Tensor
 from .bias import COLUMNS, bias_columns
 from .methods import Method
 
-__all__ = ["Kernel", "modulated_attention"]
+__all__ = ["PIECES", "Kernel", "modulated_attention"]
 
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """softmax(q·kᵀ/√width + mask)·v for [B, H, N, width], k and v with as many heads as q or fewer."""

@@ -132,13 +132,8 @@ def _person_layer(plan: LayerPlan, person: Person, holes: Tensor, pathway: Pathw
 
 def _paste(photo: Tensor, crop: Box, row: Tensor) -> Tensor:
     """The photo with a row put back on its crop."""
-    height, width = photo.shape[:2]
     size = (crop.height, crop.width)
     planes = row.permute(2, 0, 1)[None]
     if planes.shape[-2:] != size:
         planes = F.interpolate(planes, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    inside = crop.clip(height, width)
-    out = photo.clone()
-    part = planes[0].permute(1, 2, 0)[inside.top - crop.top : inside.bottom - crop.top, inside.left - crop.left : inside.right - crop.left]
-    out[inside.top : inside.bottom, inside.left : inside.right] = part
-    return out
+    return crop.paste(photo, planes[0].permute(1, 2, 0))

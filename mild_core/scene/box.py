@@ -59,3 +59,12 @@ class Box(NamedTuple):
             target = out[inside.top - self.top : inside.bottom - self.top, inside.left - self.left : inside.right - self.left]
             target.copy_(mask[inside.top : inside.bottom, inside.left : inside.right])
         return out
+
+    def paste(self, image: Tensor, part: Tensor) -> Tensor:
+        """A copy of `image` [H, W, ...] with `part`, the size of the box, put where the box is; what is beyond the frame is dropped."""
+        inside = self.clip(*image.shape[:2])
+        out = image.clone()
+        out[inside.top : inside.bottom, inside.left : inside.right] = part[
+            inside.top - self.top : inside.bottom - self.top, inside.left - self.left : inside.right - self.left
+        ]
+        return out

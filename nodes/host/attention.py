@@ -15,11 +15,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import CallbacksMP, WrappersMP
+from comfy.patcher_extension import WrappersMP
 from comfy.samplers import calc_cond_batch
 from torch import Tensor
 
 from ...mild_core.attention import GapRecord, Method, attention_gap, closer_gain, modulated_attention
+from ...mild_core.attention.widen import PIECES
 from ...mild_core.plan import RegionMap
 from .layout import Layout, Span, layout_of
 
@@ -72,7 +73,7 @@ class AttentionPatch:
     step: int = -1
     sigma: float = float("nan")
     gaps: list[float] = field(default_factory=list)  # of the step so far
-    maps: dict[Span, tuple[Tensor, Tensor]] = field(default_factory=dict)  # memberships and distances on a grid
+    maps: dict[tuple[Span, int], tuple[Tensor, Tensor]] = field(default_factory=dict)  # memberships, distances of so many tokens
 
     # of the pass
     rows: int = 0
@@ -153,7 +154,7 @@ class AttentionPatch:
             fast=self.fast,
             masses=self.record is not None or self.target is not None,
             mask=mask,
-            **({} if self.previous is None else {"pieces": 1}),  # another patch must see the rows as the model made them
+            pieces=PIECES if self.previous is None else 1,  # another patch must see the rows as the model made them
             kernel=lambda q, k, v, mask: inner(q, k, v, q.shape[1], mask=mask, **shared),
         )
         if masses is not None:
@@ -208,19 +209,16 @@ class AttentionPatch:
     def _on_grid(self, span: Span, q: Tensor) -> tuple[Tensor, Tensor]:
         """Memberships [B, N, 4] and distances [B, N] for all rows of a call with N tokens."""
         tokens = q.shape[-2]
-        if span not in self.maps:
+        if (span, tokens) not in self.maps:
             height, width = self.latent[-2:]
             membership = torch.stack([r.tokens(height, width, span.cell) for r in self.regions]).repeat(1, span.frames, 1)
             distance = torch.stack([r.distances(height, width, span.cell) for r in self.regions]).repeat(1, span.frames)
             behind = tokens - span.start - span.tokens
-            self.maps[span] = (
+            self.maps[span, tokens] = (
                 F.pad(membership, (0, 0, span.start, behind)).to(q.device),
                 F.pad(distance, (span.start, behind)).to(q.device),
             )
-        membership, distance = self.maps[span]
-        if membership.shape[1] != tokens:  # the same picture beside another length of text
-            del self.maps[span]
-            return self._on_grid(span, q)
+        membership, distance = self.maps[span, tokens]
         times = self.rows // len(self.regions)
         return membership.repeat(times, 1, 1), distance.repeat(times, 1)
 
@@ -254,7 +252,6 @@ def install(model: ModelPatcher, patch: AttentionPatch) -> ModelPatcher:
     options[SLOT] = patch.override
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, patch.around_run)
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, patch.around_pass)
-    clone.add_callback_with_key(CallbacksMP.ON_CLEANUP, KEY, lambda _: patch.reset())
     if patch.guidance != 1:
         clone.set_model_sampler_post_cfg_function(patch.guided)
     return clone

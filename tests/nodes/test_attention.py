@@ -38,14 +38,15 @@ def patched(pack, model, method="sma", **options):
     return pack.nodes.host.install(model, found), found
 
 
-def sample(tiny, model, *, cfg=3.0, rows=ROWS, size=(HEIGHT, WIDTH), steps=2, **options):
+def sample(tiny, model, *, cfg=3.0, rows=ROWS, size=(HEIGHT, WIDTH), steps=2, noise=None, **options):
     import comfy.sample
     import comfy.utils
 
     comfy.utils.PROGRESS_BAR_ENABLED = False
-    empty = torch.zeros_like(tiny.latent(rows, *size))
+    noise = tiny.latent(rows, *size) if noise is None else noise
+    empty = torch.zeros_like(noise)
     return comfy.sample.sample(
-        model, tiny.latent(rows, *size), steps, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), empty, seed=0,
+        model, noise, steps, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), empty, seed=0,
         disable_pbar=True, **options,
     )  # fmt: skip
 
@@ -94,14 +95,9 @@ def test_cfg_1_and_either_order_of_conditions_give_each_row_its_map(pack, tiny):
         model, _ = patched(pack, tiny.model)
         together = sample(tiny, model, cfg=cfg)
         for row in range(ROWS):
-            import comfy.sample
-
             alone, _ = patched(pack, tiny.model, regions=regions()[row : row + 1])
             noise = tiny.latent(ROWS, HEIGHT, WIDTH)[row : row + 1]
-            one = comfy.sample.sample(
-                alone, noise, 2, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), torch.zeros_like(noise), seed=0,
-                disable_pbar=True,
-            )  # fmt: skip
+            one = sample(tiny, alone, cfg=cfg, noise=noise)
             scale = float(one.std())
             assert torch.allclose(together[row : row + 1], one, atol=2e-3 * scale), f"row {row} at cfg {cfg}"
 
@@ -236,8 +232,7 @@ def test_the_override_computes_what_the_engine_does(pack):
 
 def modulated(pack, model, **changes):
     node = pack.nodes.ModulateAttention
-    defaults = {i.id: i.default for i in node.define_schema().inputs if getattr(i, "default", None) is not None}
-    return node.execute(model=model, **{**defaults, **changes})
+    return node.execute(model=model, **{**pack.nodes.types.defaults(node), **changes})
 
 
 def masks():

@@ -13,8 +13,6 @@ from shapes import ROOT
 from mild_core.metrics import haarpsi, psnr, ssim
 
 STEPS, DENOISE = 4, 0.4
-
-
 PLACES = ((0.6, 0.5), (0.45, 0.3), (0.45, 0.75))  # a person's height and where they stand, shares of the photo's
 
 
