@@ -25,9 +25,12 @@ def spread(q: Tensor, k: Tensor, scale: float) -> Tensor:
     """
     q, k = _wide(q), _wide(k)
     centred = k - k.mean(2, keepdim=True)
-    covariance = centred.transpose(2, 3) @ centred / k.shape[2]  # [B, Hk, d, d]
     grouped = q.unflatten(1, (k.shape[1], -1))  # [B, Hk, G, N, d]
-    variance = ((grouped @ covariance[:, :, None]) * grouped).sum(-1, keepdim=True)
+    if k.shape[2] <= k.shape[3]:  # few keys: their logits are less work than the covariance, and lose no digits to cancellation
+        variance = (grouped @ centred[:, :, None].transpose(3, 4)).square().mean(-1, keepdim=True)
+    else:
+        covariance = centred.transpose(2, 3) @ centred / k.shape[2]  # [B, Hk, d, d]
+        variance = ((grouped @ covariance[:, :, None]) * grouped).sum(-1, keepdim=True)
     return variance.clamp(min=0).sqrt().flatten(1, 2) * scale
 
 
