@@ -27,8 +27,9 @@ def distance_inside(mask: Tensor) -> Tensor:
     inside = _as_bytes(mask)
     if inside.all():
         return torch.full(mask.shape, float("inf"), device=mask.device)
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return torch.from_numpy(distance).to(mask.device)
+    distance = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)).double()
+    # a squared distance is a whole number; what OpenCV returns differs in its last bit with where in memory the mask begins
+    return distance.square().round().sqrt().float().to(mask.device)
 
 
 def grow(mask: Tensor, pixels: float) -> Tensor:

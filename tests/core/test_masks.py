@@ -60,3 +60,15 @@ def test_a_box_cuts_what_a_padded_picture_shows(mask, left, top, width, height):
 
 def test_a_full_mask_has_no_edge():
     assert distance_inside(torch.ones(3, 4)).isinf().all()
+
+
+def test_distances_are_the_nearest_floats_wherever_the_mask_lies_in_memory():
+    mask = torch.ones(40, 52, dtype=torch.bool)
+    mask[20:24, 25:27] = False
+    outside = (~mask).nonzero().double()
+    grid = torch.cartesian_prod(torch.arange(40), torch.arange(52)).double()
+    exact = torch.cdist(grid, outside, compute_mode="donot_use_mm_for_euclid_dist").amin(1).reshape(40, 52).float()
+    elsewhere = []
+    for length in range(1, 400, 13):
+        elsewhere.append(torch.ones(length))  # moves what is allocated next
+        assert torch.equal(distance_inside(mask.clone()), exact)
