@@ -1,6 +1,7 @@
 """Exemplar fill: the hole is covered with patches of the same photograph.
 
-Coarse to fine, alternate two steps (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
+A smooth fill, or a picture that is given, lays the hole out on a small scale. From there to full size two steps alternate
+(Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
   search  for every patch that touches the hole, the most similar patch of the allowed source, by PatchMatch
           (Barnes et al., SIGGRAPH 2009), all patches at once: a patch tries the offsets its neighbours at distance
           1 to 8 have found (jump flooding) and random offsets in a shrinking window;
@@ -25,7 +26,8 @@ __all__ = ["exemplar_fill"]
 
 RADIUS = 3  # patches are 7x7
 STEPS = ((4, 1), (8, 2, 1))  # how far propagation looks, turn by turn
-COARSEST = 20  # shortest side of the coarsest level, in pixels
+COARSEST = 20  # no level's shortest side, in pixels, is below it
+DEPTH = 16  # of the hole at the coarsest level, in pixels: what the layout decides, and copied patches do not
 CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
 CONFIDENCE_DECAY = 1.3  # a pixel d deep in the hole counts 1.3^-d in a comparison (Wexler, section 3.2)
 
@@ -35,28 +37,34 @@ def exemplar_fill(
     hole: Tensor,
     source: Tensor | None = None,
     *,
+    layout: Tensor | None = None,
     seed: int = 0,
     on_level: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Fill `hole` [H, W] of `image` [H, W, 3] (0..1) with content copied from `source` [H, W] (default: not the hole).
 
+    `layout` [H, W, 3] (0..1) says in large what the hole shall show, such as a soft picture that a model made; without it,
+    what is around is carried smoothly into the hole.
+
     Pixels outside the hole come back unchanged. Nothing outside `source` is ever copied; where `source` holds no whole
-    patch, the hole is filled smoothly from the source pixels there are (from all known pixels when there are none).
+    patch, the hole shows the layout, or is filled smoothly from the source pixels there are (all known pixels when none).
     The same seed gives the same picture. `on_level(done, total)` is called after each pyramid level.
     Returns [H, W, 3] float32. Raises ValueError when the sizes differ.
     """
     hole = hole > 0.5
     source = ~hole if source is None else (source > 0.5) & ~hole
-    for name, mask in (("hole", hole), ("source", source)):
-        if mask.shape != image.shape[:2]:
-            raise ValueError(f"{name} is {tuple(mask.shape)} but the image is {tuple(image.shape[:2])}: they must be the same size")
+    for name, picture in (("hole", hole), ("source", source), ("layout", layout)):
+        if picture is not None and picture.shape[:2] != image.shape[:2]:
+            raise ValueError(f"{name} is {tuple(picture.shape)} but the image is {tuple(image.shape[:2])}: they must be the same size")
     image = image.float()
     if not hole.any():
         return image
+    layout = smooth_fill(image, source if source.any() else ~hole) if layout is None else layout.to(image)
+    laid_out = torch.where(hole[..., None], layout, image)
     if not _whole_patches(source).any():
-        return smooth_fill(image, source if source.any() else ~hole)
+        return laid_out
 
-    levels = _pyramid(image, hole, source)
+    levels = _pyramid(laid_out, hole, source)
     generator = torch.Generator(image.device).manual_seed(seed)
     field = None
     for done, level in enumerate(reversed(levels), start=1):
@@ -75,7 +83,7 @@ def exemplar_fill(
 
 @dataclass
 class _Level:
-    image: Tensor  # [H, W, 3], the hole filled smoothly
+    image: Tensor  # [H, W, 3], the hole laid out
     hole: Tensor  # [H, W] bool
     centres: Tensor  # [H, W] bool: where a patch lies in the source whole
 
@@ -87,25 +95,27 @@ def _whole_patches(source: Tensor) -> Tensor:
 
 
 def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
-    """Levels from fine to coarse, halving until the hole is a few pixels deep or the picture small."""
+    """Levels from fine to coarse, halving until the hole is `DEPTH` pixels deep or the picture small."""
     levels = []
-    known = (~hole).float()
-    colour = image * known[..., None]
+    known = (~hole).float()[..., None]
     while True:
-        hole = known <= 0
-        mean = colour / known.clamp(min=1e-6)[..., None]
-        levels.append(_Level(smooth_fill(mean, ~hole), hole, _whole_patches(source)))
+        hole = known[..., 0] <= 0
+        levels.append(_Level(image, hole, _whole_patches(source)))
         depth = float(distance_inside(hole).max())
-        if min(hole.shape) // 2 < COARSEST or depth <= 2:
+        if min(hole.shape) // 2 < COARSEST or depth <= DEPTH:
             return levels
         size = (hole.shape[0] // 2, hole.shape[1] // 2)
-        smaller_source = F.interpolate(source.float()[None, None], size, mode="area")[0, 0] > 0.999
+        smaller_source = _shrunk(source.float()[..., None], size)[..., 0] > 0.999
         if not _whole_patches(smaller_source).any():
             return levels
         source = smaller_source
-        # a coarse pixel is the mean of its known pixels only, and unknown when it has none
-        colour = F.interpolate(colour.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
-        known = F.interpolate(known[None, None], size, mode="area")[0, 0]
+        # a coarse pixel is the mean of its known pixels only, and the layout's when it has none
+        colour, everything, known = _shrunk(image * known, size), _shrunk(image, size), _shrunk(known, size)
+        image = torch.where(known > 0, colour / known.clamp(min=1e-6), everything)
+
+
+def _shrunk(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
 
 
 class _Search:
