@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..mild_core.compose import compose, make_layers
+from ..mild_core.compose import check_rows, compose, make_layers
+from ..mild_core.fill import copy_detail
+from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
 
 __all__ = ["ComposeLayers", "DecodeLayers"]
@@ -23,15 +25,26 @@ class DecodeLayers(io.ComfyNode):
                 io.Latent.Input("samples", tooltip="From the sampler."),
                 PlanSocket.Input("plan", tooltip="From the MILD Encode Layers that made the latent."),
                 io.Vae.Input("vae", tooltip="The VAE that the latent was encoded with."),
+                io.Combo.Input(
+                    "detail",
+                    options=["as sampled", "copied"],
+                    default="as sampled",
+                    optional=True,
+                    tooltip="as sampled: what the sampler made. copied: what it made says where things are, and patches of the same photo, "
+                    "never of other people, paint them: for models whose pictures come out soft, such as MILD Mini Model.",
+                ),
             ],
             outputs=[LayersSocket.Output(display_name="layers", tooltip="The background and every person, each as big as the photo.")],
         )
 
     @classmethod
-    def execute(cls, samples, plan, vae) -> io.NodeOutput:
+    def execute(cls, samples, plan, vae, detail="as sampled") -> io.NodeOutput:
         rows = vae.decode(samples["samples"])
-        # video VAEs decode to frames; a row is one picture
-        return io.NodeOutput(make_layers(plan, rows.reshape(-1, *rows.shape[-3:])))
+        rows = rows.reshape(-1, *rows.shape[-3:])  # video VAEs decode to frames; a row is one picture
+        check_rows(plan, rows)
+        if detail == "copied":
+            rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], on_level=told))
+        return io.NodeOutput(make_layers(plan, rows))
 
 
 class ComposeLayers(io.ComfyNode):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import node_helpers
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
 
 from ..mild_core.fill import fill_pathway
-from ..mild_core.plan import LayerPlan, make_plan
+from ..mild_core.plan import LayerPlan, Pathway, make_plan
 from . import host
 from .types import PlanSocket, SceneSocket, schema
 
-__all__ = ["EncodeLayers"]
+__all__ = ["EncodeLayers", "each_row"]
 
 
 class EncodeLayers(io.ComfyNode):
@@ -89,7 +91,7 @@ class EncodeLayers(io.ComfyNode):
         if size % 8 or size < 64:
             raise ValueError(f"working_size is {size}, but it must be a multiple of 8 and at least 64")
         plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context)
-        filled = _filled(plan, initialize, seed)
+        filled = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed % (1 << 63), on_level=told))
         holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
         shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
         samples = vae.encode(filled)
@@ -108,17 +110,16 @@ class EncodeLayers(io.ComfyNode):
         )
 
 
-def _filled(plan: LayerPlan, initialize: str, seed: int) -> torch.Tensor:
-    """The rows with their holes filled, IMAGE [P, S, S, 3]; progress and interrupts by row and level."""
+def each_row(plan: LayerPlan, make: Callable[[int, Pathway, Callable[[int, int], None]], torch.Tensor]) -> torch.Tensor:
+    """IMAGE [P, S, S, 3] of `make(index, pathway, on_level)` for each row; progress and interrupts by row and level."""
     rows = []
-    total = len(plan.pathways)
-    with host.progress(total * 100) as report:
+    with host.progress(len(plan.pathways) * 100) as report:
         for done, pathway in enumerate(plan.pathways):
 
             def on_level(level: int, levels: int, done: int = done) -> None:
                 report(done * 100 + round(100 * level / levels))
 
-            rows.append(fill_pathway(plan, pathway, initialize, seed=seed % (1 << 63), on_level=on_level))
+            rows.append(make(done, pathway, on_level))
             report((done + 1) * 100)
     return torch.stack(rows)
 

@@ -51,7 +51,8 @@ Masks from other nodes work too: connect a batch with one mask for each person a
 whole, from far to near, as PNG with alpha.
 """
 NOTE_MINI = """
-Nothing to download: MILD Mini Model comes with the pack. Keep **cfg at 1** and **denoise below 1**.
+Nothing to download: MILD Mini Model comes with the pack. Keep **cfg at 1** and **denoise below 1**. It says where things are; \
+*Layers of the photo* paints them with patches of the photo (*detail: copied*).
 """
 NOTE_CHECKPOINT = """
 Any checkpoint works, an inpainting one best: put it into *models/checkpoints* and choose it in *Checkpoint*. The default \
@@ -59,8 +60,10 @@ is Stable Diffusion 1.5 inpainting. The prompts say what is behind everybody, an
 """
 
 
-def erase(name: str, note: str, models: dict[str, Node], prompts: dict[str, Out], sampling: dict[str, Any], model_group: Group) -> Graph:
-    """The graph of all examples: only where the model and its prompts come from differs."""
+def erase(
+    name: str, note: str, models: dict[str, Node], prompts: dict[str, Out], sampling: dict[str, Any], detail: str, model_group: Group
+) -> Graph:
+    """The graph of all examples: only the model, where its prompts come from and who paints the detail differ."""
     nodes = {
         "photo": Node("LoadImage", "Photo", (40, 480), (300, 340), {"image": PHOTO}),
         "people": Node("LoadImageMask", "People", (40, 880), (300, 360), {"image": PEOPLE, "channel": "red"}),
@@ -73,13 +76,20 @@ def erase(name: str, note: str, models: dict[str, Node], prompts: dict[str, Out]
         ),
         **models,
         "encode": Node("MILDEncodeLayers", "Pathways", (900, 480), (340, 350), {"scene": Out("scene", "scene"), **prompts}),
+        "attend": Node(
+            "MILDModulateAttention",
+            "Look at the surroundings, not at other people",
+            (900, 890),
+            (340, 340),
+            {"model": Out("model", "model" if "MILD" in models["model"].type else "MODEL"), "plan": Out("encode", "plan"), "method": "sma"},
+        ),
         "sample": Node(
             "KSampler",
             "Denoise all pathways",
             (1300, 480),
             (300, 320),
             {
-                "model": Out("model", "model" if "MILD" in models["model"].type else "MODEL"),
+                "model": Out("attend", "model"),
                 "positive": Out("encode", "positive"),
                 "negative": Out("encode", "negative"),
                 "latent_image": Out("encode", "latent"),
@@ -92,10 +102,10 @@ def erase(name: str, note: str, models: dict[str, Node], prompts: dict[str, Out]
             "MILDDecodeLayers",
             "Layers of the photo",
             (1660, 480),
-            (280, 90),
-            {"samples": Out("sample", "LATENT"), "plan": Out("encode", "plan"), "vae": prompts["vae"]},
+            (280, 120),
+            {"samples": Out("sample", "LATENT"), "plan": Out("encode", "plan"), "vae": prompts["vae"], "detail": detail},
         ),
-        "compose": Node("MILDComposeLayers", "Picture of the layers", (1660, 640), (280, 90), {"layers": Out("decode", "layers")}),
+        "compose": Node("MILDComposeLayers", "Picture of the layers", (1660, 660), (280, 90), {"layers": Out("decode", "layers")}),
         "picture": Node(
             "SaveImage",
             "Picture",
@@ -110,13 +120,13 @@ def erase(name: str, note: str, models: dict[str, Node], prompts: dict[str, Out]
             (440, 380),
             {"images": Out("compose", "layers_rgba"), "filename_prefix": "mild/layer"},
         ),
-        "changed": Node("MaskPreview", "What changed", (1660, 800), (280, 280), {"mask": Out("compose", "changed")}),
+        "changed": Node("MaskPreview", "What changed", (1660, 820), (280, 280), {"mask": Out("compose", "changed")}),
     }
     groups = (
         Group("1  Photo and people", (20, 400), (340, 860)),
         Group("2  Who goes", (400, 400), (440, 620), "#8A8"),
         model_group,
-        Group("4  Erase", (880, 400), (740, 450)),
+        Group("4  Erase", (880, 400), (740, 860)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
     )
     return Graph(name, note, nodes, groups)
@@ -133,6 +143,7 @@ MINI = erase(
         "person_positive": Out("model", "person"),
     },
     {"steps": 4, "cfg": 1.0, "denoise": 0.4},
+    "copied",
     Group("3  Model", (480, 40), (360, 230), "#A88"),
 )
 CHECKPOINT = erase(
@@ -165,6 +176,7 @@ CHECKPOINT = erase(
         "person_positive": Out("person", "CONDITIONING"),
     },
     {"steps": 25, "cfg": 5.0, "denoise": 0.9},
+    "as sampled",
     Group("3  Model and prompts", (480, 40), (1480, 230), "#A88"),
 )
 GRAPHS = (MINI, CHECKPOINT)

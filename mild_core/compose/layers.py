@@ -16,7 +16,7 @@ from ..scene.box import Box
 from ..scene.masks import feather
 from ..scene.people import Person, Scene
 
-__all__ = ["Layer", "Layers", "Picture", "compose", "make_layers"]
+__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +69,7 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
         rows: IMAGE [P, S, S, 3] in 0..1, one for each pathway, in the plan's order; another size is resampled.
     Raises ValueError when the number of rows is not the plan's.
     """
-    if len(rows) != len(plan.pathways):
-        raise ValueError(
-            f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: "
-            "decode the latent of the same MILD Encode Layers"
-        )
+    check_rows(plan, rows)
     scene = plan.scene
     photo = scene.photo[0]
     staying = scene.union(scene.staying)
@@ -92,6 +88,15 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
     holes = torch.stack([p.paste for p in plan.pathways if p.person is None] or [torch.zeros_like(staying)]).any(0)
     people = [_person_layer(plan, person, holes, *denoised.get(person.id, (None, None))) for person in reversed(scene.people)]
     return Layers(scene, background, tuple(people))
+
+
+def check_rows(plan: LayerPlan, rows: Tensor) -> None:
+    """Raises ValueError unless there is one row for each pathway of the plan."""
+    if len(rows) != len(plan.pathways):
+        raise ValueError(
+            f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: "
+            "decode the latent of the same MILD Encode Layers"
+        )
 
 
 def compose(layers: Layers) -> Picture:

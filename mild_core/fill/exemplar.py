@@ -143,7 +143,8 @@ class _Search:
         inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
-        self.over_weight = (inside & (self.over >= 0)).float() * self.confidence[around[..., 0], around[..., 1]]
+        trust = self.confidence[around[..., 0], around[..., 1]].log()
+        self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
         self.source_rows = self._strips(level.image)
@@ -195,13 +196,11 @@ class _Search:
     def vote(self, sharpness: float = 1.0) -> None:
         """Every hole pixel becomes the weighted mean of what the patches over it propose (Wexler, eq. 4)."""
         spread = torch.quantile(self.distance[: 1 << 20], 0.75).clamp(min=1e-6)
-        likeness = torch.exp(-sharpness * self.distance / (2 * spread))
-        weight = self.over_weight * likeness[self.over]  # [N, P]
+        unlikeness = sharpness * self.distance / (2 * spread)
+        weight = torch.softmax(self.over_trust - unlikeness[self.over], 1)  # [N, P]
         proposed = self.match[self.over] + self.offsets  # [N, P, 2]
         colours = self.image.reshape(-1, 3)[proposed[..., 0] * self.size[1] + proposed[..., 1]]
-        total = weight.sum(1, keepdim=True).clamp(min=1e-12)
-        voted = (colours * weight[..., None]).sum(1) / total
-        self.image[self.pixels[:, 0], self.pixels[:, 1]] = voted
+        self.image[self.pixels[:, 0], self.pixels[:, 1]] = (colours * weight[..., None]).sum(1)
 
     def _allowed(self, centre: Tensor) -> Tensor:
         height, width = self.size

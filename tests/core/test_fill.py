@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import disc, stripes
 
-from mild_core.fill import exemplar_fill, fill_pathway, smooth_fill
+from mild_core.fill import copy_detail, exemplar_fill, fill_pathway, smooth_fill
 from mild_core.plan import make_plan
 from mild_core.scene import choose
 
@@ -42,6 +42,30 @@ def test_nothing_is_copied_from_what_is_not_allowed():
     source[:, :44] = 1
     filled = exemplar_fill(image, hole, source)
     assert filled[hole > 0.5][:, 0].max() < 0.21, "no red came along"
+
+
+def test_a_layout_says_where_and_the_photo_says_what():
+    stripe = torch.linspace(0, 1, 96)[:, None] * 24 % 1 > 0.5
+    rows = torch.where(stripe, 0.2, 0.0).expand(96, 96)
+    red, blue = (torch.stack([rows + (0.6 if c == k else 0.1) for c in range(3)], -1) for k in (0, 2))
+    image, hole = torch.cat([red, blue], 1), disc(96, 192, 48, 96, 24)
+    middle = disc(96, 192, 48, 96, 10) > 0.5
+    for colour, channel in (((0.7, 0.2, 0.2), 0), ((0.2, 0.2, 0.7), 2)):
+        filled = exemplar_fill(image, hole, layout=torch.tensor(colour).expand(96, 192, 3))[middle]
+        assert (filled.argmax(1) == channel).float().mean() > 0.9, "the layout's colour"
+        assert filled[:, channel].std() > 0.7 * rows.std(), "with the stripes that the layout lacks"
+
+
+def test_every_pixel_is_copied_even_where_no_patch_fits():
+    image, hole = torch.full((96, 96, 3), 0.5), disc(96, 96, 48, 48, 30)
+    layout = torch.where(disc(96, 96, 48, 48, 8)[..., None] > 0.5, torch.tensor([1.0, 0.0, 0.0]), image)
+    assert torch.allclose(exemplar_fill(image, hole, layout=layout), image), "grey is all there is to copy"
+
+
+def test_where_nothing_may_be_copied_the_layout_shows():
+    image, layout, hole = torch.rand(32, 32, 3), torch.rand(32, 32, 3), disc(32, 32, 16, 16, 6)
+    filled = exemplar_fill(image, hole, torch.zeros(32, 32), layout=layout)
+    assert torch.equal(filled, torch.where(hole[..., None] > 0.5, layout, image))
 
 
 def test_the_hole_itself_does_not_matter():
@@ -86,6 +110,8 @@ def test_small_and_long_pictures(size):
 def test_sizes_must_agree():
     with pytest.raises(ValueError, match=r"hole is \(4, 4\) but the image is \(8, 8\)"):
         exemplar_fill(torch.rand(8, 8, 3), torch.zeros(4, 4))
+    with pytest.raises(ValueError, match=r"layout is \(4, 4, 3\) but the image is \(8, 8\)"):
+        exemplar_fill(torch.rand(8, 8, 3), torch.zeros(8, 8), layout=torch.rand(4, 4, 3))
 
 
 def test_progress_is_told():
@@ -105,3 +131,15 @@ def test_rows_of_a_plan(two_people, how):
         assert torch.equal(row, seen) == (how == "photo")
     with pytest.raises(ValueError, match="initialize is 'x'"):
         fill_pathway(plan, plan.pathways[0], "x")
+
+
+def test_detail_is_copied_into_the_hole_and_nowhere_else(two_people):
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    for pathway in plan.pathways:
+        hole, seen = plan.working_hole(pathway), plan.working_image(pathway, two_people.photo[0])
+        soft = torch.full((64, 64, 3), 0.5)
+        told = []
+        row = copy_detail(plan, pathway, soft, on_level=lambda *level: told.append(level))
+        assert torch.equal(row[~hole], seen[~hole])
+        assert row[hole].std() > 0.05, "the sampled row was flat"
+        assert told

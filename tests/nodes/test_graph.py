@@ -35,8 +35,8 @@ def sample(model, positive, negative, latent, steps=2, cfg=1.0, denoise=0.5):
     return common_ksampler(model, 7, steps, cfg, "euler", "normal", positive, negative, latent, denoise=denoise)[0]
 
 
-def finish(pack, samples, plan, vae):
-    (layers,) = pack.nodes.DecodeLayers.execute(samples, plan, vae).args
+def finish(pack, samples, plan, vae, **options):
+    (layers,) = pack.nodes.DecodeLayers.execute(samples, plan, vae, **options).args
     return pack.nodes.ComposeLayers.execute(layers).args
 
 
@@ -55,6 +55,24 @@ def test_erase_with_the_bundled_model(pack, mini):
     assert (changed > 0).any()
     assert image.isfinite().all()
     assert not torch.equal(image[0][~same], scene.photo[0][~same])
+
+
+def test_detail_is_copied_into_what_was_sampled(pack, mini):
+    model, vae, positive, person, negative = mini
+    scene = split(pack)
+    pos, neg, latent, plan = encode(pack, scene, positive, negative, vae, person_positive=person)
+    samples = sample(model, pos, neg, latent)
+    sampled, _, _ = finish(pack, samples, plan, vae)
+    copied, changed, _ = finish(pack, samples, plan, vae, detail="copied")
+    same = changed[0] == 0
+    assert torch.equal(copied[0][same], scene.photo[0][same])
+    assert not torch.equal(copied, sampled)
+    hole = plan.pathways[0].paste
+    colours = scene.photo[0][~hole].reshape(-1, 3)
+    far = [torch.cdist(image[0][hole], colours).amin(1).mean() for image in (copied, sampled)]
+    assert far[0] < far[1], "what is copied has the photo's own colours"
+    with pytest.raises(ValueError, match="samples hold 1 rows, but the plan has 2 pathways"):
+        finish(pack, {"samples": samples["samples"][:1]}, plan, vae, detail="copied")
 
 
 def test_a_batch_of_pathways_equals_runs_of_one(pack, mini):
@@ -129,6 +147,16 @@ def test_interrupting_stops_the_fill(pack, mini):
     model_management.interrupt_current_processing()
     with pytest.raises(model_management.InterruptProcessingException):
         encode(pack, split(pack), positive, negative, vae)
+
+
+def test_interrupting_stops_the_copying(pack, mini):
+    from comfy import model_management
+
+    _, vae, positive, _, negative = mini
+    _, _, latent, plan = encode(pack, split(pack), positive, negative, vae)
+    model_management.interrupt_current_processing()
+    with pytest.raises(model_management.InterruptProcessingException):
+        finish(pack, latent, plan, vae, detail="copied")
 
 
 @pytest.mark.parametrize("shown", ["grey", "filled", "photo"])
