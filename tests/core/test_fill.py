@@ -44,22 +44,26 @@ def test_nothing_is_copied_from_what_is_not_allowed():
     assert filled[hole > 0.5][:, 0].max() < 0.21, "no red came along"
 
 
-def test_a_layout_says_where_and_the_photo_says_what():
-    stripe = torch.linspace(0, 1, 96)[:, None] * 24 % 1 > 0.5
-    rows = torch.where(stripe, 0.2, 0.0).expand(96, 96)
+def stripes_of_two_colours():
+    """Red stripes beside blue ones [96, 192, 3], with a hole in the middle; every pixel is at least 0.1."""
+    rows = torch.where(torch.linspace(0, 1, 96)[:, None] * 24 % 1 > 0.5, 0.2, 0.0).expand(96, 96)
     red, blue = (torch.stack([rows + (0.6 if c == k else 0.1) for c in range(3)], -1) for k in (0, 2))
-    image, hole = torch.cat([red, blue], 1), disc(96, 192, 48, 96, 24)
+    return torch.cat([red, blue], 1), disc(96, 192, 48, 96, 24)
+
+
+def test_a_layout_says_where_and_the_photo_says_what():
+    image, hole = stripes_of_two_colours()
     middle = disc(96, 192, 48, 96, 10) > 0.5
     for colour, channel in (((0.7, 0.2, 0.2), 0), ((0.2, 0.2, 0.7), 2)):
         filled = exemplar_fill(image, hole, layout=torch.tensor(colour).expand(96, 192, 3))[middle]
         assert (filled.argmax(1) == channel).float().mean() > 0.9, "the layout's colour"
-        assert filled[:, channel].std() > 0.7 * rows.std(), "with the stripes that the layout lacks"
+        assert filled[:, channel].std() > 0.07, "with the stripes that the layout lacks"
 
 
 def test_every_pixel_is_copied_even_where_no_patch_fits():
-    image, hole = torch.full((96, 96, 3), 0.5), disc(96, 96, 48, 48, 30)
-    layout = torch.where(disc(96, 96, 48, 48, 8)[..., None] > 0.5, torch.tensor([1.0, 0.0, 0.0]), image)
-    assert torch.allclose(exemplar_fill(image, hole, layout=layout), image), "grey is all there is to copy"
+    image, hole = stripes_of_two_colours()
+    layout = torch.where(torch.arange(96)[:, None, None] < 48, torch.tensor([0.7, 0.2, 0.2]), torch.tensor([0.2, 0.2, 0.7]))
+    assert exemplar_fill(image, hole, layout=layout.expand(96, 192, 3)).min() > 0.099
 
 
 def test_where_nothing_may_be_copied_the_layout_shows():
