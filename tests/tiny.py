@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,12 @@ class Family:
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
+def _build(config: str, dtype: torch.dtype, unet: dict[str, Any], **family: Any) -> Family:
     load_pack()
     from comfy import supported_models
     from comfy.model_patcher import ModelPatcher
 
-    made = getattr(supported_models, config)({**unet, "dtype": torch.float32})
+    made = getattr(supported_models, config)({**unet, "dtype": dtype})
     torch.manual_seed(0)
     cpu = torch.device("cpu")
     base = made.get_model({}, "", device=cpu)
@@ -58,7 +58,7 @@ def _build(config: str, unet: dict[str, Any], **family: Any) -> Family:
     return Family(ModelPatcher(base, load_device=cpu, offload_device=cpu), **family)
 
 
-def _unet(config: str, context: int, adm: int | None, **family: Any) -> Family:
+def _unet(config: str, dtype: torch.dtype, context: int, adm: int | None, **family: Any) -> Family:
     shape = {
         "image_size": 32, "in_channels": 4, "out_channels": 4, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
         "model_channels": 32 if adm is None else 64,
@@ -70,32 +70,37 @@ def _unet(config: str, context: int, adm: int | None, **family: Any) -> Family:
         shape |= {"num_heads": 4, "num_head_channels": -1}
     else:
         shape |= {"num_classes": "sequential"}  # heads are 64 wide, as the core has it
-    return _build(config, shape, channels=4, text=context, **family)
+    return _build(config, dtype, shape, channels=4, text=context, **family)
 
 
-def _flux(config: str, in_channels: int) -> Family:
+def _flux(config: str, dtype: torch.dtype, in_channels: int) -> Family:
     shape = {
         "image_model": "flux", "in_channels": in_channels, "out_channels": 16, "vec_in_dim": 16, "context_in_dim": 16, "hidden_size": 48,
         "num_heads": 2, "depth": 1, "depth_single_blocks": 1, "axes_dim": [4, 10, 10], "mlp_ratio": 2, "theta": 10000, "patch_size": 2,
         "qkv_bias": True, "guidance_embed": True, "txt_ids_dims": [],
     }  # fmt: skip
-    return _build(config, shape, channels=16, text=16, pooled=16)
+    load_pack()
+    from comfy.ldm.flux.model import FluxParams
+
+    known = {f.name for f in fields(FluxParams)} | {"image_model", "guidance_embed"}
+    return _build(config, dtype, {n: v for n, v in shape.items() if n in known}, channels=16, text=16, pooled=16)
 
 
-def _nextdit(config: str, multiple: int | None) -> Family:
+def _nextdit(config: str, dtype: torch.dtype, multiple: int | None) -> Family:
     shape = {
         "image_model": "lumina2", "patch_size": 2, "in_channels": 16, "dim": 256, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 8,
         "n_kv_heads": 4, "multiple_of": 16, "ffn_dim_multiplier": 2.0, "qk_norm": True, "cap_feat_dim": 16, "axes_dims": [8, 12, 12],
         "axes_lens": [300, 512, 512], "pad_tokens_multiple": multiple, "z_image_modulation": multiple is not None,
     }  # fmt: skip
-    return _build(config, shape, channels=16, text=16)
+    return _build(config, dtype, shape, channels=16, text=16)
 
 
-FAMILIES: dict[str, Callable[[], Family]] = {
-    "SD1.5": lambda: _unet("SD15", 24, None),
-    "SDXL": lambda: _unet("SDXL", 24, 16 + 6 * 256, pooled=16),
-    "SD3": lambda: _build(
+FAMILIES: dict[str, Callable[[torch.dtype], Family]] = {
+    "SD1.5": lambda dtype: _unet("SD15", dtype, 24, None),
+    "SDXL": lambda dtype: _unet("SDXL", dtype, 24, 16 + 6 * 256, pooled=16),
+    "SD3": lambda dtype: _build(
         "SD3",
+        dtype,
         {"in_channels": 16, "patch_size": 2, "depth": 2, "num_blocks": 2, "input_size": None,
          "adm_in_channels": 16,
          "context_size": 24, "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 24, "out_features": 128}},
@@ -103,18 +108,20 @@ FAMILIES: dict[str, Callable[[], Family]] = {
          "pos_embed_scaling_factor": None},
         channels=16, text=24, pooled=16,
     ),
-    "Flux": lambda: _flux("Flux", 16),
-    "Flux Fill": lambda: _flux("FluxInpaint", 96),
-    "Qwen-Image": lambda: _build(
+    "Flux": lambda dtype: _flux("Flux", dtype, 16),
+    "Flux Fill": lambda dtype: _flux("FluxInpaint", dtype, 96),
+    "Qwen-Image": lambda dtype: _build(
         "QwenImage",
+        dtype,
         {"image_model": "qwen_image", "in_channels": 64, "out_channels": 16, "num_layers": 2, "attention_head_dim": 32,
          "num_attention_heads": 2, "joint_attention_dim": 16, "axes_dims_rope": (8, 12, 12)},
         channels=16, text=16, frames=True,
     ),
-    "Lumina 2": lambda: _nextdit("Lumina2", None),
-    "Z-Image": lambda: _nextdit("ZImage", 32),
-    "Wan": lambda: _build(
+    "Lumina 2": lambda dtype: _nextdit("Lumina2", dtype, None),
+    "Z-Image": lambda dtype: _nextdit("ZImage", dtype, 32),
+    "Wan": lambda dtype: _build(
         "WAN21_T2V",
+        dtype,
         {"image_model": "wan2.1", "model_type": "t2v", "dim": 48, "ffn_dim": 64, "freq_dim": 32, "text_dim": 16, "in_dim": 16,
          "out_dim": 16,
          "num_heads": 2, "num_layers": 2, "patch_size": (1, 2, 2), "window_size": (-1, -1), "qk_norm": True, "cross_attn_norm": True,
@@ -128,7 +135,7 @@ def unreachable() -> Family:
     """A family whose attention the core shows to nobody."""
     shape = {"image_model": "pixart_alpha", "patch_size": 2, "in_channels": 4, "hidden_size": 48, "depth": 1, "num_heads": 2,
              "caption_channels": 16, "model_max_length": 16, "pe_interpolation": None, "micro_condition": False}  # fmt: skip
-    return _build("PixArtAlpha", shape, channels=4, text=16)
+    return _build("PixArtAlpha", torch.float32, shape, channels=4, text=16)
 
 
 def save_sd15_inpaint(path: Path) -> None:
@@ -163,6 +170,6 @@ def _random(name: str, like: Tensor) -> Tensor:
     if not like.is_floating_point():
         return like.clone()
     if like.ndim <= 1:
-        norm = name.endswith("weight") or name.endswith(("vae_scale",))
+        norm = name.endswith(("weight", "scale"))
         return torch.full(like.shape, 1.0 if norm else 0.0, dtype=torch.float16)
     return (torch.randn(like.shape) * 0.5 / like[0].numel() ** 0.5).half()

