@@ -91,7 +91,9 @@ class EncodeLayers(io.ComfyNode):
         if size % 8 or size < 64:
             raise ValueError(f"working_size is {size}, but it must be a multiple of 8 and at least 64")
         plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context)
-        filled = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed % (1 << 63), on_level=told))
+        seed %= 1 << 63  # what a generator takes
+        rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed, on_level=told))
+        filled = torch.stack(rows)
         holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
         shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
         samples = vae.encode(filled)
@@ -110,8 +112,8 @@ class EncodeLayers(io.ComfyNode):
         )
 
 
-def each_row(plan: LayerPlan, make: Callable[[int, Pathway, Callable[[int, int], None]], torch.Tensor]) -> torch.Tensor:
-    """IMAGE [P, S, S, 3] of `make(index, pathway, on_level)` for each row; progress and interrupts by row and level."""
+def each_row(plan: LayerPlan, make: Callable[[int, Pathway, Callable[[int, int], None]], torch.Tensor]) -> list[torch.Tensor]:
+    """What `make(index, pathway, on_level)` gives for each row; progress and interrupts by row and level."""
     rows = []
     with host.progress(len(plan.pathways) * 100) as report:
         for done, pathway in enumerate(plan.pathways):
@@ -121,7 +123,7 @@ def each_row(plan: LayerPlan, make: Callable[[int, Pathway, Callable[[int, int],
 
             rows.append(make(done, pathway, on_level))
             report((done + 1) * 100)
-    return torch.stack(rows)
+    return rows
 
 
 def _seen(plan: LayerPlan, shown: str, filled: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:

@@ -77,7 +77,7 @@ class Case:
     plan: LayerPlan
     hole: Tensor  # [H, W] bool
     fills: dict[str, tuple[Tensor, float]] = field(default_factory=dict)
-    sampled: tuple[Tensor, float] | None = None  # what the model made of the exemplar fill
+    denoised: dict[float, tuple[Tensor, float]] = field(default_factory=dict)  # the same of the model's rows, by denoise
 
     @classmethod
     def of(cls, truth: TrueScene, seed: int) -> Case:
@@ -93,6 +93,14 @@ class Case:
             self.fills[how] = rows, time.perf_counter() - start
         return self.fills[how]
 
+    def sampled(self, sample: Sample, denoise: float) -> tuple[Tensor, float]:
+        if denoise not in self.denoised:
+            rows, shared = self.fill("exemplar")
+            start = time.perf_counter()
+            rows = sample(self.plan, rows, denoise, self.seed)
+            self.denoised[denoise] = rows, shared + time.perf_counter() - start
+        return self.denoised[denoise]
+
 
 def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tuple[Tensor, float]:
     """The picture [H, W, 3] without anybody, and the seconds from the plan to it."""
@@ -102,18 +110,15 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
         flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
         filled = cv2.inpaint(photo, case.hole.numpy().astype(np.uint8), INPAINT_RADIUS, flag)
         return torch.from_numpy(np.asarray(filled, np.float32) / 255), time.perf_counter() - start
-    rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
+    rows: Tensor | list[Tensor]
     if method in OF_MODEL:
         assert sample is not None, "main leaves the model's methods out where there is nothing to sample with"
-        if method == "noise" or case.sampled is None:
-            start = time.perf_counter()
-            rows = sample(case.plan, rows, 1.0 if method == "noise" else denoise, case.seed)
-            shared += time.perf_counter() - start
-        if method != "noise":
-            rows, shared = case.sampled = case.sampled or (rows, shared)
+        rows, shared = case.sampled(sample, 1.0 if method == "noise" else denoise)
+    else:
+        rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
     start = time.perf_counter()
     if method == "detail":
-        rows = torch.stack([copy_detail(case.plan, *row) for row in zip(case.plan.pathways, rows, strict=True)])
+        rows = [copy_detail(case.plan, *pair) for pair in zip(case.plan.pathways, rows, strict=True)]
     picture = compose(make_layers(case.plan, rows)).image
     return picture, shared + time.perf_counter() - start
 

@@ -5,6 +5,7 @@ Outside the feathered holes nothing is computed: those pixels are the photo's ow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,11 +63,11 @@ class Picture:
     changed: Tensor
 
 
-def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
+def make_layers(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> Layers:
     """Layers from the decoded rows of a plan.
 
     Args:
-        rows: IMAGE [P, S, S, 3] in 0..1, one for each pathway, in the plan's order; another size is resampled.
+        rows: IMAGE [S, S, 3] in 0..1, one for each pathway, in the plan's order; a row that is not of its crop's size is resampled.
     Raises ValueError when the number of rows is not the plan's.
     """
     check_rows(plan, rows)
@@ -75,7 +76,8 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
     staying = scene.union(scene.staying)
     image, changed = photo, torch.zeros_like(photo[..., 0])
     denoised: dict[str, tuple[Pathway, Tensor]] = {}
-    for pathway, row in zip(plan.pathways, rows.to(photo), strict=True):
+    for pathway, row in zip(plan.pathways, rows, strict=True):
+        row = row.to(photo)
         if pathway.person is not None:
             denoised[pathway.person] = (pathway, row)
             continue
@@ -90,7 +92,7 @@ def make_layers(plan: LayerPlan, rows: Tensor) -> Layers:
     return Layers(scene, background, tuple(people))
 
 
-def check_rows(plan: LayerPlan, rows: Tensor) -> None:
+def check_rows(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> None:
     """Raises ValueError unless there is one row for each pathway of the plan."""
     if len(rows) != len(plan.pathways):
         raise ValueError(

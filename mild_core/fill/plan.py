@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
@@ -13,6 +14,7 @@ from .smooth import smooth_fill
 
 __all__ = ["Initialization", "copy_detail", "fill_pathway"]
 
+LONGEST_COPIED = 1024  # pixels a side: about eight seconds a row on two cores
 Initialization = Literal["exemplar", "smooth", "photo"]
 
 
@@ -36,12 +38,21 @@ def fill_pathway(
 
 
 def copy_detail(
-    plan: LayerPlan, pathway: Pathway, row: Tensor, *, seed: int = 0, on_level: Callable[[int, int], None] | None = None
+    plan: LayerPlan,
+    pathway: Pathway,
+    row: Tensor,
+    *,
+    longest: int = LONGEST_COPIED,
+    seed: int = 0,
+    on_level: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """A denoised row [S, S, 3] with its hole painted again, in patches of what the row may copy from: [S, S, 3] in 0..1.
+    """A denoised row [S, S, 3] with its hole painted again, in patches of what the row may copy from.
 
     The row says where things are, the patches what they look like close to. Where nothing may be copied, the row stays.
+    Returns the crop in the photo's own resolution, but at most `longest` pixels a side: [T, T, 3] in 0..1.
     """
-    image = plan.working_image(pathway, plan.scene.photo[0])
-    hole, source = plan.working_hole(pathway), plan.working_source(pathway)
-    return exemplar_fill(image, hole, source, layout=row, seed=seed, on_level=on_level)
+    size = min(pathway.crop.width, longest)
+    image = plan.working_image(pathway, plan.scene.photo[0], size)
+    hole, source = plan.working_hole(pathway, size), plan.working_source(pathway, size)
+    layout = F.interpolate(row.permute(2, 0, 1)[None], (size, size), mode="bicubic", antialias=True, align_corners=False)
+    return exemplar_fill(image, hole, source, layout=layout[0].permute(1, 2, 0).clamp(0, 1), seed=seed, on_level=on_level)

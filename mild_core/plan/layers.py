@@ -63,29 +63,29 @@ class LayerPlan:
     working_size: int
     feather: float
 
-    def working_image(self, pathway: Pathway, image: Tensor) -> Tensor:
-        """The row's view of a picture [H, W, C]: [S, S, C]."""
+    def working_image(self, pathway: Pathway, image: Tensor, size: int | None = None) -> Tensor:
+        """The row's view of a picture [H, W, C]: [S, S, C], of the working size or another."""
+        size = size or self.working_size
         cut = pathway.crop.cut(image).permute(2, 0, 1)[None].float()
-        if cut.shape[-1] == self.working_size:
+        if cut.shape[-1] == size:
             return cut[0].permute(1, 2, 0)
-        shape = (self.working_size, self.working_size)
-        resized = F.interpolate(cut, shape, mode="bicubic", antialias=True, align_corners=False)
+        resized = F.interpolate(cut, (size, size), mode="bicubic", antialias=True, align_corners=False)
         return resized[0].permute(1, 2, 0).clamp(0, 1)
 
-    def working_hole(self, pathway: Pathway) -> Tensor:
+    def working_hole(self, pathway: Pathway, size: int | None = None) -> Tensor:
         """The row's hole: [S, S] bool, true where any of the pixel is in it."""
-        return self._share(pathway, pathway.hole) > 0
+        return _share(pathway, pathway.hole, size or self.working_size) > 0
 
-    def working_source(self, pathway: Pathway) -> Tensor:
+    def working_source(self, pathway: Pathway, size: int | None = None) -> Tensor:
         """What the row may be filled from: [S, S] bool, true where all of the pixel is source and in the photo."""
-        return self._share(pathway, pathway.source) >= 1
+        return _share(pathway, pathway.source, size or self.working_size) >= 1
 
-    def _share(self, pathway: Pathway, mask: Tensor) -> Tensor:
-        cut = pathway.crop.cut_mask(mask).double()[None, None]
-        shape = (self.working_size, self.working_size)
-        if cut.shape[-1] >= self.working_size:
-            return F.adaptive_avg_pool2d(cut, shape)[0, 0]
-        return F.interpolate(cut, shape, mode="bilinear", align_corners=False)[0, 0]
+
+def _share(pathway: Pathway, mask: Tensor, size: int) -> Tensor:
+    cut = pathway.crop.cut_mask(mask).double()[None, None]
+    if cut.shape[-1] >= size:
+        return F.adaptive_avg_pool2d(cut, (size, size))[0, 0]
+    return F.interpolate(cut, (size, size), mode="bilinear", align_corners=False)[0, 0]
 
 
 def make_plan(scene: Scene, *, working_size: int, grow_by: float = 6.0, feather: float = 4.0, context: float = 1.6) -> LayerPlan:

@@ -137,11 +137,13 @@ def test_rows_of_a_plan(two_people, how):
         fill_pathway(plan, plan.pathways[0], "x")
 
 
-def test_detail_is_copied_into_the_hole_and_nowhere_else(two_people):
+@pytest.mark.parametrize("longest", [1024, 48])
+def test_detail_is_copied_into_the_hole_and_nowhere_else(two_people, longest):
     plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
     for pathway in plan.pathways:
-        hole, seen = plan.working_hole(pathway), plan.working_image(pathway, two_people.photo[0])
-        soft = torch.full((64, 64, 3), 0.5)
-        row = copy_detail(plan, pathway, soft)
+        row = copy_detail(plan, pathway, torch.full((64, 64, 3), 0.5), longest=longest)
+        size = min(pathway.crop.width, longest)
+        assert row.shape == (size, size, 3), "the photo's own resolution, unless that is too large"
+        hole, seen = plan.working_hole(pathway, size), plan.working_image(pathway, two_people.photo[0], size)
         assert torch.equal(row[~hole], seen[~hole])
         assert row[hole].std() > 0.05, "the sampled row was flat"
