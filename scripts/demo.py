@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: import from the checkout, not from this folder
 
-from mild_core.metrics import psnr, ssim  # noqa: E402
+from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.scene import Scene, choose  # noqa: E402
 from mild_core.scene.masks import grow  # noqa: E402
 from scripts.comfy import GraphError, Server  # noqa: E402
@@ -82,10 +82,10 @@ def erase(server: Server, inputs: DemoInputs, scene: Scene, words: str, graph: d
 
 
 def scores(inputs: DemoInputs, scene: Scene, result: Result, grown: float) -> dict[str, dict[str, dict[str, float]]]:
-    """PSNR in dB and SSIM inside the hole against the truth, for the result and for Telea's inpainting of the same hole.
+    """Scores inside the hole against the truth, for the result and for Telea's inpainting of the same hole.
 
-    {what: {"MILD" or "Telea": {"psnr", "ssim"}}}, where what is the picture, the background layer, and the hidden part of each
-    person who stays.
+    {what: {"MILD" or "Telea": {"psnr" in dB, "ssim", "haarpsi"}}}, where what is the picture, the background layer, and the
+    hidden part of each person who stays.
     """
     import cv2
 
@@ -105,7 +105,7 @@ def scores(inputs: DemoInputs, scene: Scene, result: Result, grown: float) -> di
             compared[f"person {person.number}, the hidden part"] = (layers[f"person {person.number}"], layer, hidden)
     return {
         what: {
-            name: {"psnr": psnr(unit(image), unit(true), where), "ssim": ssim(unit(image), unit(true), where)}
+            name: {measure.__name__: measure(unit(image), unit(true), where) for measure in (psnr, ssim, haarpsi)}
             for name, image in (("MILD", ours), ("Telea", telea))
         }
         for what, (ours, true, where) in compared.items()
@@ -208,7 +208,7 @@ def run(out: Path, photo: Path | None, masks: list[Path], words: str | None) -> 
     }
     write(out, inputs, scene, result, report)
     for what, by_method in report["scores"].items():
-        told = ", ".join(f"{name} {s['psnr']:.2f} dB SSIM {s['ssim']:.4f}" for name, s in by_method.items())
+        told = ", ".join(f"{name} {s['psnr']:.2f} dB SSIM {s['ssim']:.4f} HaarPSI {s['haarpsi']:.4f}" for name, s in by_method.items())
         say(f"{what}: {told}")
     say(f"pixels outside the hole that differ from the photo: {report['pixels_changed_outside_the_hole']}")
     say(f"wrote {out / 'index.html'}")

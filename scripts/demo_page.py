@@ -99,16 +99,16 @@ def figure(name: str, file: str, gone: bool) -> str:
 
 
 def score_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """PSNR and SSIM inside the hole, the better of each pair in bold."""
-    rows = []
+    """Scores inside the hole, the better of each pair in bold."""
+    rows, measures = [], {"psnr": "{:.2f}", "ssim": "{:.4f}", "haarpsi": "{:.4f}"}
     for what, by_method in scores.items():
-        best = {measure: max(s[measure] for s in by_method.values()) for measure in ("psnr", "ssim")}
+        best = {measure: max(s[measure] for s in by_method.values()) for measure in measures}
         for method, score in by_method.items():
-            cells = [(f"{score['psnr']:.2f}", "psnr"), (f"{score['ssim']:.4f}", "ssim")]
-            shown = "".join(f'<td class="{"best" if score[m] == best[m] else ""}">{text}</td>' for text, m in cells)
+            shown = "".join(f'<td class="{"best" if score[m] == best[m] else ""}">{f.format(score[m])}</td>' for m, f in measures.items())
             rows.append(f"<tr><td>{escape(what)}</td><td>{escape(method)}</td>{shown}</tr>")
-    head = "<tr><th>inside the hole</th><th>method</th><th>PSNR, dB</th><th>SSIM</th></tr>"
-    return f"<section><h2>Against the truth</h2><table>{head}{''.join(rows)}</table></section>"
+    head = "<tr><th>inside the hole</th><th>method</th><th>PSNR, dB</th><th>SSIM</th><th>HaarPSI</th></tr>"
+    said = "<p>PSNR and SSIM pay for a soft mean of all that could be there, HaarPSI for structure; look at the picture, too.</p>"
+    return f"<section><h2>Against the truth</h2><table>{head}{''.join(rows)}</table>{said}</section>"
 
 
 def time_table(seconds: Mapping[str, float]) -> str:

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Erased", "erase", "mini"]
+__all__ = ["Erased", "erase", "finish", "mini", "sample"]
+
+
+class Sampled(NamedTuple):
+    samples: dict[str, Any]
+    plan: Any
+    vae: Any
+    scene: Any
 
 
 class Erased(NamedTuple):
@@ -26,8 +33,8 @@ def mini(pack: ModuleType) -> tuple:
     return pack.nodes.MiniModel.execute().args
 
 
-def erase(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: int, denoise: float, separate: str = "auto") -> Erased:
-    """Erase `who` from a photo IMAGE [1, H, W, 3] with MASK [B, H, W], by the nodes' defaults."""
+def sample(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: int, denoise: float, separate: str = "auto") -> Sampled:
+    """Denoise what it takes to erase `who` from a photo IMAGE [1, H, W, 3] with MASK [B, H, W], by the nodes' defaults."""
     from nodes import common_ksampler
 
     model, vae, positive, person, negative = mini(pack)
@@ -38,7 +45,17 @@ def erase(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: in
     encoded = pack.nodes.EncodeLayers.execute(scene, positive, negative, vae, person_positive=person, **defaults)
     pos, neg, latent, plan = encoded.args
     samples = common_ksampler(model, 0, steps, 1.0, "euler", "normal", pos, neg, latent, denoise=denoise)[0]
-    (layers,) = pack.nodes.DecodeLayers.execute(samples, plan, vae).args
+    return Sampled(samples, plan, vae, scene)
+
+
+def finish(pack: ModuleType, sampled: Sampled, detail: str = "as sampled") -> Erased:
+    """Layers and picture of what was sampled."""
+    (layers,) = pack.nodes.DecodeLayers.execute(sampled.samples, sampled.plan, sampled.vae, detail).args
     image, changed, rgba = pack.nodes.ComposeLayers.execute(layers).args
-    hole = torch.stack([p.paste for p in plan.pathways if p.person is None]).any(0)
-    return Erased(image[0], changed[0], rgba, hole, scene)
+    hole = torch.stack([p.paste for p in sampled.plan.pathways if p.person is None]).any(0)
+    return Erased(image[0], changed[0], rgba, hole, sampled.scene)
+
+
+def erase(pack: ModuleType, *what: Any, **how: Any) -> Erased:
+    """`sample`, then `finish`."""
+    return finish(pack, sample(pack, *what, **how))
