@@ -7,15 +7,17 @@ that is never made.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..plan.regions import REGIONS
 from .methods import Method, Scale, Table
 from .statistics import extremes, extremes_from_spread, spread
 
-__all__ = ["BLOCK", "COLUMNS", "bias_columns", "block_values"]
+__all__ = ["BLOCK", "COLUMNS", "BiasColumns", "block_values"]
 
 BLOCK = 1e4  # what a blocked key's logit loses: finite, so that no row of -inf can make NaN
 COLUMNS = len(REGIONS) + 1  # memberships, and how far a key is from the hole
@@ -24,44 +26,64 @@ PRESENT = 0.5  # a region is in the picture when some token shows more of it tha
 KEY_FACTOR = 32.0
 
 
-def bias_columns(
-    method: Method,
-    membership: Tensor,
-    q: Tensor,
-    k: Tensor,
-    *,
-    scale: float,
-    gain: float = 1.0,
-    distance: Tensor | None = None,
-    fast: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """u [B, H, N, 5] and w [B, 1, N, 5], float32, with bias = u·wᵀ in units of logits.
+@dataclass(frozen=True)
+class BiasColumns:
+    """u and w, but for what u takes from the logits themselves: made once a call, for all heads.
 
-    Args:
-        membership: [B, N, 4], each token's share of hole, own, other, rest; a row of zeros for a token that is not of the
-            picture, such as text, which the bias then leaves alone.
-        q: [B, H, N, d] and k: [B, Hk, N, d]; the statistics that scale the tables are taken from them.
-        scale: what the kernel multiplies q·k with.
-        gain: multiplies the tables; a block is as strong as it (0.5 halves what the blocked keys get, 1 leaves nothing).
-        distance: [B, N], how far a token is from the hole: 0 beside it, 1 farthest. Without it the method's distance term
-            is left out.
-        fast: estimate the largest and smallest logit from the row's spread (the paper's refocus takes them exactly).
+    Attributes:
+        fixed: [B, 1, N, 5] float32, u's part that no statistic scales; None where it is nothing.
+        scaled: u's parts [B, 1, N, 5] by the statistic of the row's logits that they are multiplied with.
+        keys: w [B, 1, N, 5] float32.
+        fast: whether the largest and smallest logit are estimated from the row's spread (the paper's refocus takes them exactly).
     """
-    membership = membership.float()
-    wanted: set[Scale] = set(method.tables)
-    farness = 0.0 if distance is None else method.distance
-    if farness:
-        wanted.add("spread")
-    scales = _scales(wanted, q, k, scale, fast)
-    rows = membership[:, None]  # [B, 1, N, 4]
-    u = rows @ block_values(method, membership, gain)[:, None]
-    for name, values in method.tables.items():
-        u = u + scales[name] * (rows @ _tensor(values, membership)) * gain
-    minding = scales.get("spread", 0.0) * (-gain * farness) * rows[..., :1]  # only the hole minds how far things are
-    apart = torch.zeros_like(membership[..., 0]) if distance is None else distance.float()
-    w = torch.cat([membership, apart[..., None]], -1)[:, None]
-    heads = q.shape[1]
-    return torch.cat([x.expand(-1, heads, -1, -1) for x in (u, minding)], -1) / KEY_FACTOR, w * KEY_FACTOR
+
+    fixed: Tensor | None
+    scaled: dict[Scale, Tensor]
+    keys: Tensor
+    fast: bool
+
+    @classmethod
+    def of(
+        cls, method: Method, membership: Tensor, *, gain: float = 1.0, distance: Tensor | None = None, fast: bool = False
+    ) -> BiasColumns:
+        """The columns of a method.
+
+        Args:
+            membership: [B, N, 4], each token's share of hole, own, other, rest; a row of zeros for a token that is not of the
+                picture, such as text, which the bias then leaves alone.
+            gain: multiplies the tables; a block is as strong as it (0.5 halves what the blocked keys get, 1 leaves nothing).
+            distance: [B, N], how far a token is from the hole: 0 beside it, 1 farthest. Without it the method's distance
+                term is left out.
+            fast: see above.
+        """
+        membership = membership.float()
+        rows = membership[:, None]  # [B, 1, N, 4]
+        scaled = {name: F.pad(rows @ _tensor(values, rows), (0, 1)) * (gain / KEY_FACTOR) for name, values in method.tables.items()}
+        if distance is not None and method.distance:
+            spread_part = scaled.setdefault("spread", rows.new_zeros(*rows.shape[:-1], COLUMNS))
+            spread_part[..., -1] = rows[..., 0] * (-gain * method.distance / KEY_FACTOR)  # only the hole minds how far things are
+        fixed = scaled.pop("one", None)
+        if any(map(any, method.blocked)):
+            blocked = F.pad(rows @ block_values(method, membership, gain)[:, None], (0, 1)) / KEY_FACTOR
+            fixed = blocked if fixed is None else fixed + blocked
+        apart = torch.zeros_like(membership[..., 0]) if distance is None else distance.float()
+        return cls(fixed, scaled, torch.cat([membership, apart[..., None]], -1)[:, None] * KEY_FACTOR, fast)
+
+    def of_rows(self, rows: slice) -> BiasColumns:
+        """The columns of some rows of the batch."""
+        fixed = None if self.fixed is None else self.fixed[rows]
+        return BiasColumns(fixed, {name: part[rows] for name, part in self.scaled.items()}, self.keys[rows], self.fast)
+
+    def queries(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
+        """u of q [B, H, N, d] before k [B, Hk, N, d], with bias = u·wᵀ in units of logits: [B, 1 or H, N, 5] float32.
+
+        `scale` is what the kernel multiplies q·k with.
+        """
+        statistics = _statistics(set(self.scaled), q, k, scale, self.fast)
+        u = self.fixed
+        for name, part in self.scaled.items():
+            u = statistics[name] * part if u is None else torch.addcmul(u, statistics[name], part)
+        return torch.zeros_like(self.keys) if u is None else u
 
 
 def block_values(method: Method, membership: Tensor, gain: float) -> Tensor:
@@ -76,8 +98,8 @@ def block_values(method: Method, membership: Tensor, gain: float) -> Tensor:
     return torch.where(blocked & ~nothing_left, lost, 0.0)
 
 
-def _scales(wanted: set[Scale], q: Tensor, k: Tensor, scale: float, fast: bool) -> dict[Scale, Tensor | float]:
-    found: dict[Scale, Tensor | float] = {"one": 1.0}
+def _statistics(wanted: set[Scale], q: Tensor, k: Tensor, scale: float, fast: bool) -> dict[Scale, Tensor]:
+    found: dict[Scale, Tensor] = {}
     if "spread" in wanted:
         found["spread"] = spread(q, k, scale)
     if wanted & {"highest", "lowest"}:

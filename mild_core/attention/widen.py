@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .bias import COLUMNS, bias_columns
+from .bias import COLUMNS, BiasColumns
 from .methods import Method
 
 __all__ = ["PIECES", "Kernel", "modulated_attention"]
@@ -47,7 +47,7 @@ def modulated_attention(
 
     Args:
         q: [B, H, N, d]; k, v: [B, Hk, N, d], H a multiple of Hk.
-        membership, gain, distance, fast: see `bias_columns`.
+        membership, gain, distance, fast: see `BiasColumns.of`.
         scale: of q·k, 1/√d by default.
         tempered: multiply the logits by the method's temper, too.
         masses: also give back what share of its attention each query pays to each region.
@@ -66,21 +66,20 @@ def modulated_attention(
     scale = width**-0.5 if scale is None else scale
     kernel = _fused if kernel is None else kernel
     sharpness = _sharpness(method, membership) if tempered else None
+    columns = BiasColumns.of(method, membership, gain=gain, distance=distance, fast=fast)
+    regions = membership[:, None].to(v.dtype)
+    wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE
+    inner = wide**-0.5  # the kernel's own scale
     out = torch.empty_like(q)
     seen = torch.zeros(batch, tokens, COLUMNS - 1, device=q.device) if masses else None
     for rows, own, shared in _pieces(pieces, batch, heads, k.shape[1]):
-        part = membership[rows]
-        q_part, k_part, v_part = q[rows, own], k[rows, shared], v[rows, shared]
+        q_part, k_part, v_part, part = q[rows, own], k[rows, shared], v[rows, shared], columns.of_rows(rows)
         if sharpness is not None:
             q_part = q_part * sharpness[rows].to(q.dtype)
-        apart = None if distance is None else distance[rows]
-        u, w = bias_columns(method, part, q_part, k_part, scale=scale, gain=gain, distance=apart, fast=fast)
-        wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE
-        inner = wide**-0.5  # the kernel's own scale
         result = kernel(
-            _beside(q_part, u, wide, before=scale / inner, after=1 / inner),
-            _beside(k_part, w.expand(-1, k_part.shape[1], -1, -1), wide),
-            _beside(v_part, part[:, None].expand(-1, v_part.shape[1], -1, -1), wide),
+            _beside(q_part, part.queries(q_part, k_part, scale) / inner, wide, scale / inner),
+            _beside(k_part, part.keys, wide),
+            _beside(v_part, regions[rows], wide),
             None if mask is None else mask[rows if len(mask) > 1 else slice(None), own if mask.shape[1] > 1 else slice(None)],
         )
         out[rows, own] = result[..., :width]
@@ -89,11 +88,13 @@ def modulated_attention(
     return out, seen
 
 
-def _beside(x: Tensor, columns: Tensor, wide: int, before: float = 1.0, after: float = 1.0) -> Tensor:
-    """[x·before, columns·after, 0] of that width, in the dtype of x."""
-    out = x.new_zeros(*x.shape[:-1], wide)
-    torch.mul(x, before, out=out[..., : x.shape[-1]])
-    out[..., x.shape[-1] : x.shape[-1] + columns.shape[-1]] = columns * after
+def _beside(x: Tensor, columns: Tensor, wide: int, times: float = 1.0) -> Tensor:
+    """[x·times, columns, 0] of that width, in the dtype of x."""
+    width, used = x.shape[-1], x.shape[-1] + columns.shape[-1]
+    out = x.new_empty(*x.shape[:-1], wide)
+    torch.mul(x, times, out=out[..., :width])
+    out[..., width:used] = columns
+    out[..., used:] = 0
     return out
 
 

@@ -47,7 +47,7 @@ class AttentionPatch:
         target: attention gap that the gain is raised to reach, step by step; None for a fixed gain.
         highest_gain: bound of the closed loop.
         guidance: s of  out = without + s·(with − without), from a second pass without the method; 1 for none.
-        fast: see `mild_core.attention.bias_columns`.
+        fast: see `mild_core.attention.bias.BiasColumns`.
         record: where the attention gap of each call is written, None for nowhere.
         layout: of the model's family, set by `install`.
         previous: the override that was there before, set by `install`.
