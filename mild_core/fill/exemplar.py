@@ -143,7 +143,9 @@ class _Search:
         inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
-        trust = self.confidence[around[..., 0], around[..., 1]].log()
+        trust = (
+            -math.log(CONFIDENCE_DECAY) * depth.to(device)[around[..., 0], around[..., 1]]
+        )  # a logarithm: deep in a hole nothing is left
         self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 

@@ -66,6 +66,14 @@ def test_every_pixel_is_copied_even_where_no_patch_fits():
     assert exemplar_fill(image, hole, layout=layout.expand(96, 192, 3)).min() > 0.099
 
 
+def test_a_hole_so_deep_that_confidence_vanishes(monkeypatch):
+    monkeypatch.setattr("mild_core.fill.exemplar.CONFIDENCE_DECAY", 1e10)
+    image, hole = stripes(64, 64), disc(64, 64, 32, 32, 16)
+    filled = exemplar_fill(image, hole)
+    assert filled.isfinite().all()
+    assert filled[hole > 0.5].std() > 0.1
+
+
 def test_where_nothing_may_be_copied_the_layout_shows():
     image, layout, hole = torch.rand(32, 32, 3), torch.rand(32, 32, 3), disc(32, 32, 16, 16, 6)
     filled = exemplar_fill(image, hole, torch.zeros(32, 32), layout=layout)
