@@ -145,7 +145,7 @@ class _Search:
         self.over = self.row_of[around[..., 0], around[..., 1]]
         trust = (
             -math.log(CONFIDENCE_DECAY) * depth.to(device)[around[..., 0], around[..., 1]]
-        )  # a logarithm: deep in a hole nothing is left
+        )  # the logarithm: 1.3^-d vanishes deep in a hole
         self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
