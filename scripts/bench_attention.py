@@ -10,8 +10,9 @@
     refocus, fast     the same with the extremes estimated
 
 Kinds take turns within a run; a time is the median over runs. Extra memory is the peak beyond the inputs and what plain
-attention takes, as a share of q + k + v. On a GPU it is the allocator's own figure; on a CPU it is read off the process
-every fraction of a millisecond, so that the smallest sizes are rough.
+attention takes, as a share of q + k + v. On a GPU it is the allocator's own figure; on a CPU it is read off a process of its
+own every fraction of a millisecond, so that the smallest sizes are rough. That process gives back at once what is freed, which
+costs time: no time is taken there.
 Prints a table for each size and writes OUT/attention.json.
 """
 
@@ -22,6 +23,7 @@ import gc
 import json
 import os
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -109,8 +111,28 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def measure(tokens: int, width: int, heads: int, runs: int, device: str, dtype: torch.dtype) -> dict[str, dict[str, float]]:
+def peaks(tokens: int, width: int, heads: int, device: str, dtype: torch.dtype) -> dict[str, float]:
+    """Extra memory of each kind, as a share of q + k + v."""
     inputs, calls = kinds(tokens, width, heads, device, dtype)
+    for call in calls.values():  # first allocations
+        call()
+    found = {name: peak(call, device) for name, call in calls.items()}
+    found["dense mask"] += tokens**2 * (torch.finfo(dtype).bits // 8)  # the mask, which was there before
+    return {name: max(found[name] - found["plain"], 0) / inputs for name in found}
+
+
+def peaks_apart(tokens: int, width: int, heads: int, dtype: str) -> dict[str, float]:
+    """`peaks` on the CPU, in a process of its own."""
+    given = {"--tokens": tokens, "--widths": width, "--heads": heads, "--dtype": dtype}
+    words = [str(word) for pair in given.items() for word in pair]
+    done = subprocess.run(
+        [sys.executable, __file__, "--peaks", *words], env={**os.environ, **RETURNED_AT_ONCE}, stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def measure(tokens: int, width: int, heads: int, runs: int, device: str, dtype: str) -> dict[str, dict[str, float]]:
+    _, calls = kinds(tokens, width, heads, device, DTYPES[dtype])
     for call in calls.values():  # compiled kernels and first allocations
         seconds(call, device)
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -118,16 +140,8 @@ def measure(tokens: int, width: int, heads: int, runs: int, device: str, dtype: 
         for name, call in calls.items():
             times[name].append(seconds(call, device))
     median = {name: statistics.median(t) for name, t in times.items()}
-    peaks = {name: peak(call, device) for name, call in calls.items()}
-    peaks["dense mask"] += tokens**2 * (torch.finfo(dtype).bits // 8)  # the mask, which was there before
-    return {
-        name: {
-            "seconds": median[name],
-            "ratio": median[name] / median["plain"],
-            "extra memory": max(peaks[name] - peaks["plain"], 0) / inputs,
-        }
-        for name in calls
-    }
+    extra = peaks(tokens, width, heads, device, DTYPES[dtype]) if device == "cuda" else peaks_apart(tokens, width, heads, dtype)
+    return {name: {"seconds": median[name], "ratio": median[name] / median["plain"], "extra memory": extra[name]} for name in calls}
 
 
 def main() -> None:
@@ -138,11 +152,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--dtype", choices=DTYPES, help="default: bfloat16 on a GPU, else float32")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    parser.add_argument("--peaks", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" and any(os.environ.get(n) != v for n, v in RETURNED_AT_ONCE.items()):
-        os.execve(sys.executable, [sys.executable, __file__, *sys.argv[1:]], {**os.environ, **RETURNED_AT_ONCE})
-    dtype = DTYPES[asked.dtype or ("bfloat16" if device == "cuda" else "float32")]
+    dtype = asked.dtype or ("bfloat16" if device == "cuda" else "float32")
+    if asked.peaks:
+        with torch.inference_mode():
+            print(json.dumps(peaks(int(asked.tokens), int(asked.widths), asked.heads, device, DTYPES[dtype])))
+        return
     where = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads; no GPU was at hand"
     print(f"{where}; {asked.heads} heads, {dtype}, torch {torch.__version__}")
     results = []
@@ -155,7 +172,7 @@ def main() -> None:
                 for name, m in found.items():
                     print(f"| {name} | {m['seconds']:.4f} | {m['ratio']:.2f} | {m['extra memory']:.2f} |", flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
-    report = {"device": where, "heads": asked.heads, "dtype": str(dtype), "torch": torch.__version__, "results": results}
+    report = {"device": where, "heads": asked.heads, "dtype": dtype, "torch": torch.__version__, "results": results}
     (asked.out / "attention.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

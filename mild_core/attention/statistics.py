@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["extremes", "extremes_from_spread", "spread"]
 
-BLOCK_OF_KEYS = 512  # at most this many columns of logits exist at a time
+BLOCK_OF_KEYS = 256  # at most this many columns of logits exist at a time
 
 
 def spread(q: Tensor, k: Tensor, scale: float) -> Tensor:

@@ -3,7 +3,7 @@
     q' = [q, u/scale']   k' = [k, w]   v' = [v, r]     so that   q'·k'ᵀ·scale' = q·kᵀ·scale + u·wᵀ
 
 and the columns of r that come out beside v are the attention mass that each query gives to each region, from the same
-call. Memory grows with N, never with N². Heads are done a quarter at a time, so that the widened copies stay small beside
+call. Memory grows with N, never with N². Heads are done a few at a time, so that the widened copies stay small beside
 the q, k and v that the caller holds.
 """
 
@@ -18,12 +18,13 @@ from torch import Tensor
 from .bias import COLUMNS, BiasColumns
 from .methods import Method
 
-__all__ = ["PIECES", "Kernel", "modulated_attention"]
+__all__ = ["Kernel", "modulated_attention"]
 
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """softmax(q·kᵀ/√width + mask)·v for [B, H, N, width], k and v with as many heads as q or fewer."""
 MULTIPLE = 8  # fused kernels want head widths that are multiples of this
-PIECES = 4
+PIECES = {"cpu": 8}  # in how many parts the heads are done, about
+PIECES_ELSEWHERE = 4  # fewer where small calls leave a device idle
 
 
 def modulated_attention(
@@ -40,7 +41,7 @@ def modulated_attention(
     fast: bool = False,
     masses: bool = False,
     mask: Tensor | None = None,
-    pieces: int = PIECES,
+    pieces: int | None = None,
     kernel: Kernel | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Attention of [B, H, N, d] with the method's bias.
@@ -52,7 +53,7 @@ def modulated_attention(
         tempered: multiply the logits by the method's temper, too.
         masses: also give back what share of its attention each query pays to each region.
         mask: the model's own, [B or 1, H or 1, N, N], added to the logits.
-        pieces: in how many parts the heads are done, about; more need less memory.
+        pieces: in how many parts the heads are done, about; more need less memory, fewer less time. By default what suits the device.
         kernel: what computes it; torch's fused kernel by default.
     Returns the output [B, H, N, d], and the masses [B, N, 4] in float32, the mean over heads, or None.
     Raises ValueError when the sizes do not fit each other.
@@ -66,6 +67,7 @@ def modulated_attention(
     scale = width**-0.5 if scale is None else scale
     kernel = _fused if kernel is None else kernel
     sharpness = _sharpness(method, membership) if tempered else None
+    pieces = pieces or PIECES.get(q.device.type, PIECES_ELSEWHERE)
     columns = BiasColumns.of(method, membership, gain=gain, distance=distance, fast=fast)
     regions = membership[:, None].to(v.dtype)
     wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE

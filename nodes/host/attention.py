@@ -20,7 +20,6 @@ from comfy.samplers import calc_cond_batch
 from torch import Tensor
 
 from ...mild_core.attention import GapRecord, Method, attention_gap, closer_gain, modulated_attention
-from ...mild_core.attention.widen import PIECES
 from ...mild_core.plan import RegionMap
 from .layout import Layout, Span, layout_of
 
@@ -160,7 +159,7 @@ class AttentionPatch:
             fast=self.fast,
             masses=self.record is not None or self.target is not None,
             mask=mask,
-            pieces=PIECES if self.previous is None else 1,  # another patch must see the rows as the model made them
+            pieces=None if self.previous is None else 1,  # another patch must see the rows as the model made them
             kernel=lambda q, k, v, mask: inner(q, k, v, q.shape[1], mask=mask, **shared),
         )
         if masses is not None:
