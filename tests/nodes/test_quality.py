@@ -61,10 +61,11 @@ def means(results, score):
 @pytest.mark.parametrize(
     ("score", "margin"),
     [
-        (psnr, 0.4),
-        # a tie here, within the error of 36 pictures; the 60 scenes of `make bench-quality` show the gain
-        (ssim, -0.01),
-        (haarpsi, 0.01),
+        (psnr, 0.5),
+        # these two pull against each other: the fill that is laid out smoothly gave the model 0.01 of SSIM and took 0.003 of
+        # HaarPSI, of which copied detail, below, has six times the gain
+        (ssim, 0.0),
+        (haarpsi, 0.003),
     ],
     ids=["psnr", "ssim", "haarpsi"],
 )
