@@ -41,8 +41,8 @@ class DecodeLayers(io.ComfyNode):
     def execute(cls, samples, plan, vae, detail="as sampled") -> io.NodeOutput:
         rows = vae.decode(samples["samples"])
         rows = rows.reshape(-1, *rows.shape[-3:])  # video VAEs decode to frames; a row is one picture
-        check_rows(plan, rows)
         if detail == "copied":
+            check_rows(plan, rows)  # before the work, not after it
             rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], on_level=told))
         return io.NodeOutput(make_layers(plan, rows))
 

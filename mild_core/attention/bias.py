@@ -57,14 +57,14 @@ class BiasColumns:
             fast: see above.
         """
         membership = membership.float()
-        rows = membership[:, None]  # [B, 1, N, 4]
-        scaled = {name: F.pad(rows @ _tensor(values, rows), (0, 1)) * (gain / KEY_FACTOR) for name, values in method.tables.items()}
+        rows = membership[:, None] / KEY_FACTOR  # [B, 1, N, 4]
+        scaled = {name: F.pad(rows @ _tensor(values, rows), (0, 1)) * gain for name, values in method.tables.items()}
         if distance is not None and method.distance:
             spread_part = scaled.setdefault("spread", rows.new_zeros(*rows.shape[:-1], COLUMNS))
-            spread_part[..., -1] = rows[..., 0] * (-gain * method.distance / KEY_FACTOR)  # only the hole minds how far things are
+            spread_part[..., -1] = rows[..., 0] * (-gain * method.distance)  # only the hole minds how far things are
         fixed = scaled.pop("one", None)
         if any(map(any, method.blocked)):
-            blocked = F.pad(rows @ block_values(method, membership, gain)[:, None], (0, 1)) / KEY_FACTOR
+            blocked = F.pad(rows @ block_values(method, membership, gain)[:, None], (0, 1))
             fixed = blocked if fixed is None else fixed + blocked
         apart = torch.zeros_like(membership[..., 0]) if distance is None else distance.float()
         return cls(fixed, scaled, torch.cat([membership, apart[..., None]], -1)[:, None] * KEY_FACTOR, fast)

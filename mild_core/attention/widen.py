@@ -23,8 +23,8 @@ __all__ = ["Kernel", "modulated_attention"]
 Kernel = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """softmax(q·kᵀ/√width + mask)·v for [B, H, N, width], k and v with as many heads as q or fewer."""
 MULTIPLE = 8  # fused kernels want head widths that are multiples of this
-PIECES = {"cpu": 8}  # in how many parts the heads are done, about
-PIECES_ELSEWHERE = 4  # fewer where small calls leave a device idle
+PIECES = 4  # in how many parts the heads are done, about
+PIECES_ON_CPU = 8  # where small calls leave nothing idle
 
 
 def modulated_attention(
@@ -67,7 +67,7 @@ def modulated_attention(
     scale = width**-0.5 if scale is None else scale
     kernel = _fused if kernel is None else kernel
     sharpness = _sharpness(method, membership) if tempered else None
-    pieces = pieces or PIECES.get(q.device.type, PIECES_ELSEWHERE)
+    pieces = pieces or (PIECES_ON_CPU if q.device.type == "cpu" else PIECES)
     columns = BiasColumns.of(method, membership, gain=gain, distance=distance, fast=fast)
     regions = membership[:, None].to(v.dtype)
     wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE

@@ -16,6 +16,7 @@ from ..plan.layers import LayerPlan, Pathway
 from ..scene.box import Box
 from ..scene.masks import feather
 from ..scene.people import Person, Scene
+from ..scene.resize import resized
 
 __all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers"]
 
@@ -139,8 +140,4 @@ def _person_layer(plan: LayerPlan, person: Person, holes: Tensor, pathway: Pathw
 
 def _paste(photo: Tensor, crop: Box, row: Tensor) -> Tensor:
     """The photo with a row put back on its crop."""
-    size = (crop.height, crop.width)
-    planes = row.permute(2, 0, 1)[None]
-    if planes.shape[-2:] != size:
-        planes = F.interpolate(planes, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    return crop.paste(photo, planes[0].permute(1, 2, 0))
+    return crop.paste(photo, resized(row, crop.height, crop.width))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
+from ..scene.resize import resized
 from .exemplar import exemplar_fill
 from .smooth import smooth_fill
 
 __all__ = ["Initialization", "copy_detail", "fill_pathway"]
 
-LONGEST_COPIED = 1024  # pixels a side: about eight seconds a row on two cores
+LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
 Initialization = Literal["exemplar", "smooth", "photo"]
 
 
@@ -26,8 +26,7 @@ def fill_pathway(
     "exemplar" copies patches of what the row may copy from, "smooth" takes the average of what is around the hole, "photo"
     leaves what is there (for samplers that start from pure noise).
     """
-    image = plan.working_image(pathway, plan.scene.photo[0])
-    hole, source = plan.working_hole(pathway), plan.working_source(pathway)
+    image, hole, source = _seen(plan, pathway, plan.working_size)
     if how == "photo":
         return image
     if how == "smooth":
@@ -52,7 +51,11 @@ def copy_detail(
     Returns the crop in the photo's own resolution, but at most `longest` pixels a side: [T, T, 3] in 0..1.
     """
     size = min(pathway.crop.width, longest)
+    image, hole, source = _seen(plan, pathway, size)
+    return exemplar_fill(image, hole, source, layout=resized(row, size, size), seed=seed, on_level=on_level)
+
+
+def _seen(plan: LayerPlan, pathway: Pathway, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The row's view of the photo, its hole, and what the hole may be filled from, in that size."""
     image = plan.working_image(pathway, plan.scene.photo[0], size)
-    hole, source = plan.working_hole(pathway, size), plan.working_source(pathway, size)
-    layout = F.interpolate(row.permute(2, 0, 1)[None], (size, size), mode="bicubic", antialias=True, align_corners=False)
-    return exemplar_fill(image, hole, source, layout=layout[0].permute(1, 2, 0).clamp(0, 1), seed=seed, on_level=on_level)
+    return image, plan.working_hole(pathway, size), plan.working_source(pathway, size)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..scene.box import Box
 from ..scene.masks import grow
 from ..scene.people import Person, Scene
+from ..scene.resize import resized
 from .crops import clusters, crop_around
 from .regions import RegionMap
 
@@ -66,11 +67,7 @@ class LayerPlan:
     def working_image(self, pathway: Pathway, image: Tensor, size: int | None = None) -> Tensor:
         """The row's view of a picture [H, W, C]: [S, S, C], of the working size or another."""
         size = size or self.working_size
-        cut = pathway.crop.cut(image).permute(2, 0, 1)[None].float()
-        if cut.shape[-1] == size:
-            return cut[0].permute(1, 2, 0)
-        resized = F.interpolate(cut, (size, size), mode="bicubic", antialias=True, align_corners=False)
-        return resized[0].permute(1, 2, 0).clamp(0, 1)
+        return resized(pathway.crop.cut(image).float(), size, size)
 
     def working_hole(self, pathway: Pathway, size: int | None = None) -> Tensor:
         """The row's hole: [S, S] bool, true where any of the pixel is in it."""

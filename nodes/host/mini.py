@@ -80,7 +80,7 @@ class PatchVAE(VAE):
     """The bundled model's VAE: cutting pixels into 8x8 patches and putting them back. No weights, exact."""
 
     hole_shows = "filled"  # what its model wants to see in the hole
-    working_size = 384  # trained on crops of 256, then of this
+    working_size = 384  # trained on crops of 256 and of this; the best at use of 128 to 384 (docs/quality.md)
 
     def __init__(self) -> None:
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)})
