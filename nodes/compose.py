@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from comfy_api.latest import io
 
-from ..mild_core.compose import check_rows, compose, make_layers
+from ..mild_core.compose import check_rows, compose, make_layers, rgba_batch
 from ..mild_core.fill import copy_detail
 from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
@@ -69,4 +68,4 @@ class ComposeLayers(io.ComfyNode):
     @classmethod
     def execute(cls, layers) -> io.NodeOutput:
         picture = compose(layers)
-        return io.NodeOutput(picture.image[None], picture.changed[None], torch.stack([layer.rgba for layer in layers.stack]))
+        return io.NodeOutput(picture.image[None], picture.changed[None], rgba_batch(layers))

@@ -74,6 +74,19 @@ class EncodeLayers(io.ComfyNode):
                     "photo: the person who goes, for erasers trained that way. auto: what the checkpoint expects.",
                 ),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the exemplar fill."),
+                io.Combo.Input(
+                    "complete",
+                    options=["all", "staying", "nobody"],
+                    default="all",
+                    optional=True,
+                    tooltip="Whose hidden parts are painted. all: everybody's, so that every layer is whole. staying: of those who stay, "
+                    "what somebody who goes hid, which is all that the picture needs. nobody: only the background is painted.",
+                ),
+                io.Mask.Input(
+                    "effects",
+                    optional=True,
+                    tooltip="Shadows and reflections that go with the people: joins the hole. MILD Find Effects proposes one.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="Positive prompt with each row's crop and hole, for the sampler."),
@@ -85,12 +98,26 @@ class EncodeLayers(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, scene, positive, negative, vae, initialize, grow, feather, context, working_size, hole_shows, seed, person_positive=None
+        cls,
+        scene,
+        positive,
+        negative,
+        vae,
+        initialize,
+        grow,
+        feather,
+        context,
+        working_size,
+        hole_shows,
+        seed,
+        person_positive=None,
+        complete="all",
+        effects=None,
     ) -> io.NodeOutput:
         size = working_size or host.working_size_of(vae, positive)
         if size % 8 or size < 64:
             raise ValueError(f"working_size is {size}, but it must be a multiple of 8 and at least 64")
-        plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context)
+        plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context, complete=complete, effects=effects)
         seed %= 1 << 63  # what a generator takes
         rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed, on_level=told))
         filled = torch.stack(rows)

@@ -83,7 +83,7 @@ class Case:
     def of(cls, truth: TrueScene, seed: int) -> Case:
         scene = split_people(truth.photo[None], from_masks(truth.masks(), "by mask"))
         plan = make_plan(scene.erasing(frozenset(p.id for p in scene.people)), working_size=WORKING_SIZE)
-        hole = torch.stack([p.paste for p in plan.pathways if p.role == "background"]).any(0)
+        hole = plan.hole.whole
         return cls(truth, seed, plan, hole)
 
     def fill(self, how: Initialization) -> tuple[Tensor, float]:

@@ -52,7 +52,7 @@ def finish(pack: ModuleType, sampled: Sampled, detail: str = "as sampled") -> Er
     """Layers and picture of what was sampled."""
     (layers,) = pack.nodes.DecodeLayers.execute(sampled.samples, sampled.plan, sampled.vae, detail).args
     image, changed, rgba = pack.nodes.ComposeLayers.execute(layers).args
-    hole = torch.stack([p.paste for p in sampled.plan.pathways if p.person is None]).any(0)
+    hole = sampled.plan.hole.whole
     return Erased(image[0], changed[0], rgba, hole, sampled.scene)
 
 

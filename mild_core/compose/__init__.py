@@ -1,5 +1,5 @@
 """Paste-back, seams, RGBA layers."""
 
-from .layers import Layer, Layers, Picture, check_rows, compose, make_layers
+from .layers import Layer, Layers, Picture, check_rows, compose, make_layers, rgba_batch
 
-__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers"]
+__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers", "rgba_batch"]

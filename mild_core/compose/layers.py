@@ -1,10 +1,11 @@
 """From denoised rows to layers, and from layers to the picture.
 
-Outside the feathered holes nothing is computed: those pixels are the photo's own, bit for bit.
+Outside the feathered holes nothing is computed: those pixels are the photo's own, bit for bit. A layer costs what its box does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,32 +15,57 @@ from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
 from ..scene.box import Box
-from ..scene.masks import feather
+from ..scene.masks import feather, grow
+from ..scene.part import Part
 from ..scene.people import Person, Scene
 from ..scene.resize import resized
+from .edge import freed_colour, soft_edge
 
-__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers"]
+__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers", "rgba_batch"]
+
+PERSON_FEATHER = 2.0  # pixels at most over which a completed part is blended into the person
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One layer, the size of the photo.
+    """One layer.
 
     Attributes:
         name: "background", or "person 2".
         person: the person's id, None for the background.
-        rgba: [H, W, 4] float32 in 0..1, straight (not premultiplied) alpha; the colour outside the alpha is the photo's.
-        changed: [H, W] float32 in 0..1, how much of each pixel was denoised; 0 where the photo's own pixel stands.
-        box: what the alpha covers; its corner is the layer's offset.
+        scene: what it was cut from.
+        box: where it lies in the photo; its corner is the layer's offset.
+        colour: [h, w, 3] float32 in 0..1, straight (not premultiplied).
+        alpha: [h, w] float32 in 0..1.
+        changed: [h, w] float32 in 0..1, how much of each pixel was denoised; 0 where the photo's own pixel stands.
         erased: whether the picture leaves this layer out.
     """
 
     name: str
     person: str | None
-    rgba: Tensor
-    changed: Tensor
+    scene: Scene
     box: Box
+    colour: Tensor
+    alpha: Tensor
+    changed: Tensor
     erased: bool
+
+    @property
+    def rgba(self) -> Tensor:
+        """The layer as big as the photo, [H, W, 4] float32 in 0..1; the colour beyond its box is the photo's.
+
+        Where the photo itself is transparent, so is the layer.
+        """
+        return self.put(self.scene.photo.new_empty(*self.scene.size, 4))
+
+    def put(self, out: Tensor) -> Tensor:
+        """Write `rgba` into `out` [H, W, 4]."""
+        out[..., :3], out[..., 3] = self.scene.photo[0], 0
+        there = self.box.view(out)
+        there[..., :3], there[..., 3] = self.colour, self.alpha
+        if self.scene.opacity is not None:
+            there[..., 3] *= self.box.view(self.scene.opacity)
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +84,8 @@ class Layers:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """image [H, W, 3] and what of it differs from the photo, changed [H, W], both float32 in 0..1."""
+    """image [H, W, 3], or 4 where the photo has an alpha channel, which it keeps; and what of it differs from the photo,
+    changed [H, W]; both float32 in 0..1."""
 
     image: Tensor
     changed: Tensor
@@ -69,50 +96,64 @@ def make_layers(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> Layers:
 
     Args:
         rows: IMAGE [S, S, 3] in 0..1, one for each pathway, in the plan's order; a row that is not of its crop's size is resampled.
-    Raises ValueError when the number of rows is not the plan's.
+    Raises ValueError when the number of rows is not the plan's, and when they are no numbers.
     """
     check_rows(plan, rows)
     scene = plan.scene
     photo = scene.photo[0]
+    height, width = scene.size
     staying = scene.union(scene.staying)
-    image, changed = photo, torch.zeros_like(photo[..., 0])
+    image, changed = photo.clone(), torch.zeros_like(photo[..., 0])
     denoised: dict[str, tuple[Pathway, Tensor]] = {}
     for pathway, row in zip(plan.pathways, rows, strict=True):
-        row = row.to(photo)
+        row = row.to(photo).clamp(0, 1)
         if pathway.person is not None:
             denoised[pathway.person] = (pathway, row)
             continue
-        share = feather(pathway.paste, plan.feather) * ~staying
-        image = torch.lerp(image, _paste(photo, pathway.crop, row), share[..., None])
-        changed = torch.maximum(changed, share)
-    opaque = torch.ones_like(photo[..., :1])
-    frame = Box(0, 0, photo.shape[1], photo.shape[0])
-    background = Layer("background", None, torch.cat([image, opaque], -1), changed, frame, erased=False)
-    holes = torch.stack([p.paste for p in plan.pathways if p.person is None] or [torch.zeros_like(staying)]).any(0)
-    people = [_person_layer(plan, person, holes, *denoised.get(person.id, (None, None))) for person in reversed(scene.people)]
+        box = pathway.paste.box.grown(math.ceil(plan.feather)).inside(pathway.crop).clip(height, width)
+        share = feather(pathway.paste.cut(box), plan.feather) * ~box.view(staying)
+        box.view(image).lerp_(_painted(pathway, row, box), share[..., None])
+        here = box.view(changed)
+        here.copy_(torch.maximum(here, share))
+    opaque = torch.ones_like(photo[:1, :1, 0]).expand(height, width)
+    background = Layer("background", None, scene, Box(0, 0, width, height), image, opaque, changed, erased=False)
+    people = [_person_layer(plan, person, *denoised.get(person.id, (None, None))) for person in reversed(scene.people)]
     return Layers(scene, background, tuple(people))
 
 
+def rgba_batch(layers: Layers) -> Tensor:
+    """All layers as big as the photo, bottom first: [layers, H, W, 4], 16 bytes a pixel and layer."""
+    out = layers.scene.photo.new_empty(len(layers.stack), *layers.scene.size, 4)
+    for place, layer in enumerate(layers.stack):
+        layer.put(out[place])
+    return out
+
+
 def check_rows(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> None:
-    """Raises ValueError unless there is one row for each pathway of the plan."""
+    """Raises ValueError unless there is one row of numbers for each pathway of the plan."""
     if len(rows) != len(plan.pathways):
         raise ValueError(
             f"samples hold {len(rows)} rows, but the plan has {len(plan.pathways)} pathways: "
             "decode the latent of the same MILD Encode Layers"
         )
+    for place, row in enumerate(rows, start=1):
+        if not row.isfinite().all():
+            raise ValueError(f"samples hold NaN or infinity in row {place}: the model or the VAE ran over in half precision")
 
 
 def compose(layers: Layers) -> Picture:
     """The picture: the background and the people who stay, far to near."""
-    image, changed = layers.background.rgba[..., :3], layers.background.changed
+    photo, opacity = layers.scene.photo[0], layers.scene.opacity
+    image, changed = layers.background.colour.clone(), layers.background.changed.clone()
     for layer in layers.people:
         if layer.erased:
             continue
-        alpha = layer.rgba[..., 3]
+        alpha, here = layer.alpha, layer.box.view(changed)
         # lerp adds alpha times the difference: where layer and picture are the same photo pixel it adds exactly nothing
-        image = torch.lerp(image, layer.rgba[..., :3], alpha[..., None])
-        changed = torch.where(alpha >= 1, layer.changed, torch.maximum(changed * (1 - alpha), layer.changed * alpha))
-    return Picture(image.clamp(0, 1), _exact(image, layers.scene.photo[0], changed))
+        layer.box.view(image).lerp_(layer.colour, alpha[..., None])
+        here.copy_(torch.where(alpha >= 1, layer.changed, torch.maximum(here * (1 - alpha), layer.changed * alpha)))
+    changed = _exact(image, photo, changed)
+    return Picture(image if opacity is None else torch.cat([image, opacity[..., None]], -1), changed)
 
 
 def _exact(image: Tensor, photo: Tensor, changed: Tensor) -> Tensor:
@@ -121,23 +162,29 @@ def _exact(image: Tensor, photo: Tensor, changed: Tensor) -> Tensor:
     return torch.where(differs, changed.clamp(min=1 / 255), torch.zeros_like(changed))
 
 
-def _person_layer(plan: LayerPlan, person: Person, holes: Tensor, pathway: Pathway | None, row: Tensor | None) -> Layer:
+def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, row: Tensor | None) -> Layer:
     scene = plan.scene
-    photo = scene.photo[0]
-    erased = person.id in scene.erased
-    colour, changed = photo, torch.zeros_like(photo[..., 0])
-    # where somebody who stays has a soft edge over somebody who goes, the photo's colour is the other's: drop it
-    alpha = person.alpha if erased else torch.where(holes & ~person.visible, torch.zeros_like(person.alpha), person.alpha)
+    box = person.soft.box.union(person.body.box).grown(1).clip(*scene.size)
+    photo, hole = box.view(scene.photo[0]), plan.hole.cut(box)
+    alpha, visible = soft_edge(person.soft.cut(box), grow(hole, 1)), person.seen.cut(box)
+    # where the background is no longer the photo's, nor may the edge hold the photo's background
+    colour = torch.where(hole[..., None], freed_colour(photo, alpha), photo) if hole.any() else photo
+    changed = torch.zeros_like(alpha)
     if pathway is not None and row is not None:
-        changed = feather(pathway.paste, min(plan.feather, 2.0)) * (person.whole | pathway.paste)
-        colour = torch.lerp(photo, _paste(photo, pathway.crop, row), changed[..., None])
+        body, paste = person.body.cut(box), pathway.paste.cut(box)
+        changed = feather(paste, min(plan.feather, PERSON_FEATHER)) * (body | paste)
+        colour = torch.lerp(colour, _painted(pathway, row, box), changed[..., None])
         # the mask that came in knows nothing of the hidden part: its edge is smoothed here
-        soft = F.avg_pool2d(F.pad(person.whole.float()[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
-        alpha = torch.where(person.hidden | pathway.paste, torch.maximum(soft, alpha), alpha)
-    rgba = torch.cat([colour, alpha[..., None]], -1)
-    return Layer(f"person {person.number}", person.id, rgba, changed, Box.around(alpha > 0), erased)
+        soft = F.avg_pool2d(F.pad(body.float()[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
+        alpha = torch.where((body & ~visible) | paste, torch.maximum(soft, alpha), alpha)
+    there = Part(box, alpha, scene.size).tight()
+    within = there.box.moved(-box.left, -box.top)
+    erased = person.id in scene.erased
+    name = f"person {person.number}"
+    return Layer(name, person.id, scene, there.box, within.view(colour).clone(), there.pixels, within.view(changed).clone(), erased)
 
 
-def _paste(photo: Tensor, crop: Box, row: Tensor) -> Tensor:
-    """The photo with a row put back on its crop."""
-    return crop.paste(photo, resized(row, crop.height, crop.width))
+def _painted(pathway: Pathway, row: Tensor, box: Box) -> Tensor:
+    """The row, in the photo's resolution, in that box; beyond the row its frame repeats."""
+    crop = pathway.crop
+    return box.moved(-crop.left, -crop.top).cut(resized(row, crop.height, crop.width))

@@ -8,10 +8,13 @@ crop each; holes whose common crop would be hardly larger than the larger of the
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor
 
 from ..scene.box import Box
 from ..scene.masks import components
+from ..scene.part import Part
 
 __all__ = ["clusters", "crop_around"]
 
@@ -32,11 +35,10 @@ def crop_around(hole: Box, height: int, width: int, working_size: int, context: 
     return Box(left, top, left + side, top + side)
 
 
-def clusters(mask: Tensor, working_size: int, context: float) -> list[Tensor]:
-    """The parts of a mask [H, W] that share a crop each; bool [H, W], in reading order of their boxes."""
+def clusters(mask: Tensor, working_size: int, context: float) -> list[Part]:
+    """The parts of a mask [H, W] that share a crop each; bool, in reading order of their boxes."""
     height, width = mask.shape
     parts = components(mask)
-    boxes = [Box.around(part) for part in parts]
 
     def side(box: Box) -> int:
         return crop_around(box, height, width, working_size, context).width
@@ -44,20 +46,16 @@ def clusters(mask: Tensor, working_size: int, context: float) -> list[Tensor]:
     merged = True
     while merged:
         merged = False
-        for i in range(len(boxes)):
-            for j in range(i + 1, len(boxes)):
-                common = boxes[i].union(boxes[j])
-                # a crop that only just fits the frame is no reason to share: what counts is the crop the pair would want
-                longest = max(side(boxes[i]), side(boxes[j]))
-                if max(common.longest * context, side(common)) <= SHARED_CROP_GROWTH * longest:
-                    boxes[i], parts[i] = common, parts[i] | parts[j]
-                    del boxes[j], parts[j]
-                    merged = True
-                    break
-            if merged:
+        for i, j in itertools.combinations(range(len(parts)), 2):
+            common = parts[i].box.union(parts[j].box)
+            # a crop that only just fits the frame is no reason to share: what counts is the crop the pair would want
+            longest = max(side(parts[i].box), side(parts[j].box))
+            if max(common.longest * context, side(common)) <= SHARED_CROP_GROWTH * longest:
+                parts[i] |= parts[j]
+                del parts[j]
+                merged = True
                 break
-    order = sorted(range(len(parts)), key=lambda i: (boxes[i].top, boxes[i].left))
-    return [parts[i] for i in order]
+    return sorted(parts, key=lambda part: (part.box.top, part.box.left))
 
 
 def _start(centre: float, side: int, length: int) -> int:

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..scene.box import Box
 from ..scene.masks import distance_inside
 
 __all__ = ["REGIONS", "RegionMap"]
@@ -27,11 +26,11 @@ class RegionMap:
     membership: Tensor
 
     @classmethod
-    def of(cls, crop: Box, size: int, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
-        """From masks [H, W] of the photo; a pixel counts for the first of hole, own, other that claims it."""
+    def of(cls, size: int, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
+        """From bool masks [h, w] of a crop; a pixel counts for the first of hole, own, other that claims it."""
         own = own & ~hole
         other = other & ~hole & ~own
-        masks = torch.stack([crop.cut_mask(m) for m in (hole, own, other)]).float()[None]
+        masks = torch.stack([hole, own, other]).float()[None]
         if masks.shape[-1] >= size:
             masks = F.interpolate(masks, (size, size), mode="area")[0]
         else:

@@ -2,7 +2,8 @@
 
 from .box import Box
 from .choice import choose
+from .part import Part
 from .people import Person, Scene
 from .split import MaskedPerson, Separation, from_masks, from_segs, split_people
 
-__all__ = ["Box", "MaskedPerson", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "split_people"]
+__all__ = ["Box", "MaskedPerson", "Part", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "split_people"]

@@ -41,9 +41,24 @@ class Box(NamedTuple):
     def union(self, other: Box) -> Box:
         return Box(min(self.left, other.left), min(self.top, other.top), max(self.right, other.right), max(self.bottom, other.bottom))
 
+    def inside(self, other: Box) -> Box:
+        """What both boxes have; of no or negative width or height when that is nothing."""
+        return Box(max(self.left, other.left), max(self.top, other.top), min(self.right, other.right), min(self.bottom, other.bottom))
+
     def clip(self, height: int, width: int) -> Box:
         """The part inside a photo of that size."""
-        return Box(max(self.left, 0), max(self.top, 0), min(self.right, width), min(self.bottom, height))
+        return self.inside(Box(0, 0, width, height))
+
+    def moved(self, right: int, down: int) -> Box:
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
+    def grown(self, pixels: int) -> Box:
+        """With that many more pixels on each side."""
+        return Box(self.left - pixels, self.top - pixels, self.right + pixels, self.bottom + pixels)
+
+    def view(self, image: Tensor) -> Tensor:
+        """The pixels of `image` [H, W, ...] in the box, which must lie inside it; not a copy."""
+        return image[self.top : self.bottom, self.left : self.right]
 
     def cut(self, image: Tensor) -> Tensor:
         """The pixels of `image` [H, W, ...] in the box; beyond the frame the frame's pixels repeat."""
@@ -56,15 +71,12 @@ class Box(NamedTuple):
         out = torch.zeros(self.height, self.width, dtype=mask.dtype, device=mask.device)
         inside = self.clip(*mask.shape)
         if inside.width > 0 and inside.height > 0:
-            target = out[inside.top - self.top : inside.bottom - self.top, inside.left - self.left : inside.right - self.left]
-            target.copy_(mask[inside.top : inside.bottom, inside.left : inside.right])
+            inside.moved(-self.left, -self.top).view(out).copy_(inside.view(mask))
         return out
 
     def paste(self, image: Tensor, part: Tensor) -> Tensor:
         """A copy of `image` [H, W, ...] with `part`, the size of the box, put where the box is; what is beyond the frame is dropped."""
         inside = self.clip(*image.shape[:2])
         out = image.clone()
-        out[inside.top : inside.bottom, inside.left : inside.right] = part[
-            inside.top - self.top : inside.bottom - self.top, inside.left - self.left : inside.right - self.left
-        ]
+        inside.view(out).copy_(inside.moved(-self.left, -self.top).view(part))
         return out

@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["components", "distance_inside", "feather", "grow"]
+from .box import Box
+from .part import Part
+
+__all__ = ["components", "distance_inside", "feather", "grow", "hull"]
 
 
 def _as_bytes(mask: Tensor) -> np.ndarray:
@@ -50,12 +53,30 @@ def feather(mask: Tensor, pixels: float) -> Tensor:
     return (1 - outside / (pixels + 1)).clamp(0, 1)
 
 
-def components(mask: Tensor) -> list[Tensor]:
-    """The connected parts (8-neighbours) of a mask [H, W], largest first; ties in reading order. Each bool [H, W]."""
+def components(mask: Tensor) -> list[Part]:
+    """The connected parts (8-neighbours) of a mask [H, W], largest first; ties in reading order. Each bool."""
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(_as_bytes(mask), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    order = np.argsort(-areas, kind="stable") + 1
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(_as_bytes(mask), connectivity=8)
+    order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable") + 1
     labelled = torch.from_numpy(labels).to(mask.device)
-    return [labelled == int(index) for index in order[: count - 1]]
+    parts = []
+    for index in order:
+        left, top, width, height = (int(n) for n in stats[index, :4])
+        box = Box(left, top, left + width, top + height)
+        parts.append(Part(box, box.view(labelled) == int(index), (mask.shape[0], mask.shape[1])))
+    return parts
+
+
+def hull(mask: Tensor) -> Tensor:
+    """The convex hull of a mask [H, W]. Bool."""
+    import cv2
+
+    out = np.zeros(tuple(mask.shape), np.uint8)
+    inside = _as_bytes(mask)
+    rows = inside.any(1).nonzero()[0]
+    if len(rows):
+        left, right = inside[rows].argmax(1), mask.shape[1] - 1 - inside[rows, ::-1].argmax(1)  # the rest is between these
+        points = np.stack([np.concatenate([left, right]), np.tile(rows, 2)], 1).astype(np.int32)
+        cv2.fillConvexPoly(out, cv2.convexHull(points), 1)
+    return torch.from_numpy(out > 0).to(mask.device)

@@ -3,47 +3,78 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .box import Box
+from .part import Part
 
-__all__ = ["Person", "Scene"]
+__all__ = ["InFront", "Person", "Scene"]
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One person of a scene.
+    """One person of a scene. Masks are kept in the person's box, and given out as big as the photo.
 
     Attributes:
         id: stable name made from the mask that came in, so that it survives reordering: "p" and eight hex digits.
         number: how the person is called in a choice such as "1,3": the mask's place in the batch, or its value.
-        visible: [H, W] bool, the pixels that show this person; no pixel shows two.
-        alpha: [H, W] float32 in 0..1, the soft edge of the mask that came in; 0 where the pixel shows somebody else.
-        whole: [H, W] bool, the whole body: `visible` and what somebody nearer hides.
+        seen: bool, the pixels that show this person; no pixel shows two.
+        soft: float32 in 0..1, the soft edge of the mask that came in; 0 where the pixel shows somebody else.
+        body: bool, the whole body: `seen` and what somebody nearer hides.
         label: what a detector called it, or "".
     """
 
     id: str
     number: int
-    visible: Tensor
-    alpha: Tensor
-    whole: Tensor
+    seen: Part
+    soft: Part
+    body: Part
     label: str = ""
 
     @property
-    def box(self) -> Box:
-        return Box.around(self.whole)
+    def visible(self) -> Tensor:
+        """`seen`, [H, W] bool."""
+        return self.seen.whole
+
+    @property
+    def alpha(self) -> Tensor:
+        """`soft`, [H, W] float32."""
+        return self.soft.whole
+
+    @property
+    def whole(self) -> Tensor:
+        """`body`, [H, W] bool."""
+        return self.body.whole
+
+    @property
+    def hidden_part(self) -> Part:
+        """Bool, the part of the body that somebody nearer hides."""
+        return Part(self.body.box, self.body.pixels & ~self.seen.cut(self.body.box), self.body.size).tight()
 
     @property
     def hidden(self) -> Tensor:
-        """[H, W] bool, the part of the body that somebody nearer hides."""
-        return self.whole & ~self.visible
+        """`hidden_part`, [H, W] bool."""
+        return self.hidden_part.whole
+
+    @property
+    def box(self) -> Box:
+        return self.body.box
 
     @property
     def area(self) -> int:
-        return int(self.visible.sum())
+        return self.seen.area
+
+
+class InFront(NamedTuple):
+    """That one person is in front of another, and how sure that is."""
+
+    nearer: str  # id
+    farther: str  # id
+    confidence: float  # 0.5, a toss-up, to 1, what the artist said
+    touching: bool  # whether their masks touch or overlap: else nothing in the picture depends on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +85,13 @@ class Scene:
         photo: IMAGE [1, H, W, 3] in 0..1.
         people: nearest first.
         erased: ids of those who go.
+        opacity: [H, W] in 0..1, the photo's own alpha channel; None when it came without one.
     """
 
     photo: Tensor
     people: tuple[Person, ...]
     erased: frozenset[str] = frozenset()
+    opacity: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,7 +117,7 @@ class Scene:
         """[H, W] bool: where any of these is visible."""
         out = torch.zeros(self.size, dtype=torch.bool, device=self.photo.device)
         for person in people:
-            out |= person.visible
+            person.seen.box.view(out).logical_or_(person.seen.pixels)
         return out
 
     def erasing(self, ids: frozenset[str]) -> Scene:

@@ -11,12 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .box import Box
 from .choice import parse_order
-from .masks import components
+from .masks import components, hull
+from .part import Part
 from .people import Person, Scene
 
 __all__ = ["MaskedPerson", "Separation", "from_masks", "from_segs", "split_people"]
 
+FAINTEST = 1 / 255  # a softer edge than 8 bits can hold is none
 Separation = Literal["auto", "by mask", "by part", "by value"]
 
 
@@ -25,8 +28,23 @@ class MaskedPerson:
     """A mask [H, W] in 0..1 that came in, and the number it goes by."""
 
     number: int
-    mask: Tensor
+    mask: Tensor | Part
     label: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.mask.size if isinstance(self.mask, Part) else (self.mask.shape[0], self.mask.shape[1])
+
+    def soft(self, device: torch.device) -> Part:
+        """The mask in float32, without what is less than one of 255 steps.
+
+        Raises ValueError when it holds NaN or an infinity.
+        """
+        part = self.mask if isinstance(self.mask, Part) else Part.of(self.mask)
+        pixels = part.pixels.to(device, torch.float32)
+        if not pixels.isfinite().all():
+            raise ValueError(f"people masks hold NaN or infinity in the mask of person {self.number}, but must hold numbers in 0 to 1")
+        return Part(part.box, (pixels * (pixels >= FAINTEST)).clamp(max=1), part.size).tight()
 
 
 def from_masks(masks: Tensor, separate: Separation = "auto") -> list[MaskedPerson]:
@@ -37,20 +55,27 @@ def from_masks(masks: Tensor, separate: Separation = "auto") -> list[MaskedPerso
             "by part": each connected part of the union is a person, numbered from the largest.
             "by value": the mask is a label map; values k/255 are person k (as Load Image (as Mask) gives an 8-bit PNG).
             "auto": by mask for a batch, by part for a single mask.
+    Raises ValueError for another number of dimensions, and for a batch of label maps.
     """
-    masks = masks.float().reshape(-1, *masks.shape[-2:])
+    if masks.ndim not in (2, 3, 4) or (masks.ndim == 4 and 1 not in masks.shape[1::2]):
+        raise ValueError(f"people masks are {'×'.join(map(str, masks.shape))}, but they must be batch×height×width")
+    if masks.ndim == 4:  # some nodes give masks a channel, first or last
+        masks = masks[:, 0] if masks.shape[1] == 1 else masks[..., 0]
+    masks = masks.reshape(-1, *masks.shape[-2:])
     if separate == "auto":
         separate = "by mask" if len(masks) > 1 else "by part"
     if separate == "by mask":
         return [MaskedPerson(number, mask) for number, mask in enumerate(masks, start=1)]
     if separate == "by part":
-        union = masks.amax(0)
-        return [MaskedPerson(n, union * part) for n, part in enumerate(components(union), start=1)]
+        union = masks.float().amax(0)
+        found = components(union)
+        return [MaskedPerson(n, replace(part, pixels=part.box.view(union) * part.pixels)) for n, part in enumerate(found, start=1)]
     if separate == "by value":
         if len(masks) != 1:
             raise ValueError(f"people masks are a batch of {len(masks)}, but to separate them by value there must be one label map")
-        values = (masks[0] * 255).round().long()
-        return [MaskedPerson(int(v), (values == v).float()) for v in values.unique() if v > 0]
+        values = (masks[0].float().clamp(0, 1).nan_to_num() * 255).round().to(torch.uint8)
+        there = torch.bincount(values.flatten().int(), minlength=256).nonzero()[:, 0].tolist()
+        return [MaskedPerson(value, Part.of(values == value)) for value in there if value]
     raise ValueError(f"separate is {separate!r}, but it must be one of auto, by mask, by part, by value")
 
 
@@ -60,11 +85,11 @@ def from_segs(segs: tuple) -> list[MaskedPerson]:
     (height, width), segments = segs
     people = []
     for number, segment in enumerate(segments, start=1):
-        left, top, right, bottom = (int(v) for v in segment.crop_region)
-        cropped = torch.as_tensor(np.asarray(segment.cropped_mask), dtype=torch.float32).reshape(-1, bottom - top, right - left)[0]
-        mask = torch.zeros(height, width)
-        mask[top:bottom, left:right] = cropped
-        people.append(MaskedPerson(number, mask, str(segment.label or "")))
+        box = Box(*(int(v) for v in segment.crop_region))
+        cropped = torch.as_tensor(np.asarray(segment.cropped_mask), dtype=torch.float32).reshape(-1, box.height, box.width)[0]
+        inside = box.clip(height, width)
+        part = Part(inside, inside.moved(-box.left, -box.top).view(cropped), (height, width))
+        people.append(MaskedPerson(number, part, str(segment.label or "")))
     return people
 
 
@@ -77,79 +102,77 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     person hides of somebody is taken to be the part of the convex hull of their visible pixels that nearer people cover.
 
     Args:
-        photo: IMAGE [1, H, W, 3] in 0..1; an alpha channel is dropped.
+        photo: IMAGE [1, H, W, 3 or 4] in 0..1; an alpha channel is kept apart.
         found: the people; masks are true above 0.5. Empty masks, and masks under `smallest`, are passed over and keep their number.
         smallest: share of the photo (0..1) under which a mask is a speck, not a person.
-    Raises ValueError for a batch of photos, for masks of another size, and when no mask holds anybody.
+    Raises ValueError for a batch of photos, for values that are no numbers, for masks of another size, and when no mask holds anybody.
     """
-    if photo.ndim != 4 or photo.shape[0] != 1 or photo.shape[-1] < 3:
+    if photo.ndim != 4 or photo.shape[0] != 1 or photo.shape[-1] not in (3, 4):
         raise ValueError(f"photo is {'×'.join(map(str, photo.shape))}, but it must be one picture of 1×height×width×3")
-    photo = photo[..., :3].float()
+    if not photo.isfinite().all():
+        raise ValueError("photo holds NaN or infinity, but must hold numbers in 0 to 1")
     height, width = photo.shape[1:3]
     for person in found:
-        if person.mask.shape != (height, width):
-            rows, columns = person.mask.shape
+        if person.size != (height, width):
+            rows, columns = person.size
             raise ValueError(f"people masks are {columns}×{rows} but the photo is {width}×{height}: they must be the same size")
-    people = _named(found, max(smallest * height * width, 1))
+    people = _named(found, max(smallest * height * width, 1), photo.device)
     if not people:
         raise ValueError("people masks hold nobody: they are empty, or every part is smaller than the smallest person")
-    anybody = torch.stack([p.visible for p in people]).any(0)
+    anybody = torch.zeros(height, width, dtype=torch.bool, device=photo.device)
+    for one in people:
+        one.seen.box.view(anybody).logical_or_(one.seen.pixels)
     people = parse_order(depth_order, people) or sorted(people, key=lambda p: _nearness(p, anybody))
-    return Scene(photo, tuple(_with_bodies(_with_owners(people))))
+    opacity = photo[0, ..., 3].float() if photo.shape[-1] == 4 else None
+    return Scene(photo[..., :3].float(), tuple(_with_bodies(_with_owners(people))), opacity=opacity)
 
 
-def _named(found: Sequence[MaskedPerson], smallest: float) -> list[Person]:
-    """People with ids, not yet with owners: everybody's `visible` is what their own mask claims."""
+def _named(found: Sequence[MaskedPerson], smallest: float, device: torch.device) -> list[Person]:
+    """People with ids, not yet with owners: everybody's `seen` is what their own mask claims."""
     people: list[Person] = []
     for one in found:
-        claimed = one.mask > 0.5
-        if claimed.sum() < smallest:
+        soft = one.soft(device)
+        claimed = replace(soft, pixels=soft.pixels > 0.5).tight()
+        if claimed.area < smallest:
             continue
-        id = "p" + hashlib.sha256(np.packbits(claimed.cpu().numpy()).tobytes()).hexdigest()[:8]
+        place = np.array([*claimed.size, *claimed.box], np.int32).tobytes()
+        id = "p" + hashlib.sha256(place + np.packbits(claimed.pixels.cpu().numpy()).tobytes()).hexdigest()[:8]
         twins = sum(p.id.split("-")[0] == id for p in people)
-        people.append(Person(f"{id}-{twins}" if twins else id, one.number, claimed, one.mask.float().clamp(0, 1), claimed, one.label))
+        people.append(Person(f"{id}-{twins}" if twins else id, one.number, claimed, soft, claimed, one.label))
     return people
 
 
 def _nearness(person: Person, anybody: Tensor) -> tuple[int, float, int, str]:
     """A key that sorts people nearest first; `anybody` [H, W] is where any of them is."""
-    rows = person.visible.any(1).nonzero()
-    hull = _hull(person.visible)
-    covered = (hull & anybody & ~person.visible).sum() / hull.sum()
-    return -int(rows[-1]), float(covered), -person.area, person.id
+    box, seen = person.seen.box, person.seen.pixels
+    body = hull(seen)
+    covered = (body & box.view(anybody) & ~seen).sum() / body.sum()
+    return 1 - box.bottom, float(covered), -person.area, person.id
 
 
 def _with_owners(people: Sequence[Person]) -> list[Person]:
     """Give each pixel to the nearest who claims it. Somebody of whom nothing is left to see is gone."""
-    taken = torch.zeros_like(people[0].visible)
+    taken = torch.zeros(people[0].seen.size, dtype=torch.bool, device=people[0].seen.pixels.device)
     owners = []
     for person in people:
-        visible = person.visible & ~taken
+        seen, soft = person.seen, person.soft
+        mine = replace(seen, pixels=seen.pixels & ~seen.box.view(taken)).tight()
         # soft edges stay soft, but never over somebody nearer
-        alpha = torch.where(taken, torch.zeros_like(person.alpha), person.alpha)
-        taken = taken | person.visible
-        if visible.any():
-            owners.append(replace(person, visible=visible, alpha=alpha))
+        edge = replace(soft, pixels=soft.pixels * ~soft.box.view(taken)).tight()
+        seen.box.view(taken).logical_or_(seen.pixels)
+        if mine.area:
+            owners.append(replace(person, seen=mine, soft=edge))
     return owners
 
 
 def _with_bodies(people: Sequence[Person]) -> list[Person]:
     """Guess everybody's whole body from the hull of what is visible, where somebody nearer covers it."""
-    nearer = torch.zeros_like(people[0].visible)
+    nearer = torch.zeros(people[0].seen.size, dtype=torch.bool, device=people[0].seen.pixels.device)
     bodies = []
     for person in people:
-        claimed = person.whole  # where masks overlapped, the mask itself says what is hidden
-        hidden = (claimed | _hull(person.visible)) & nearer
-        bodies.append(replace(person, whole=person.visible | hidden))
-        nearer = nearer | person.visible
+        box = person.body.box  # where masks overlapped, the mask itself says what is hidden
+        seen = person.seen.cut(box)
+        body = seen | ((person.body.pixels | hull(seen)) & box.view(nearer))
+        bodies.append(replace(person, body=replace(person.body, pixels=body).tight()))
+        person.seen.box.view(nearer).logical_or_(person.seen.pixels)
     return bodies
-
-
-def _hull(mask: Tensor) -> Tensor:
-    """The convex hull of a mask [H, W]. Bool."""
-    import cv2
-
-    points = mask.nonzero().flip(1).cpu().numpy().astype(np.int32)
-    out = np.zeros(tuple(mask.shape), np.uint8)
-    cv2.fillConvexPoly(out, cv2.convexHull(points), 1)
-    return torch.from_numpy(out > 0).to(mask.device)

@@ -251,7 +251,7 @@ def test_the_heat_map_is_hot_where_the_hole_leaks(two_people):
     picture = draw_heat(record, plan)
     assert picture.shape == two_people.photo.shape
     red = picture[0, ..., 0] - picture[0, ..., 1:].mean(-1)
-    hole = plan.pathways[0].hole
+    hole = plan.hole.whole
     assert float(red[hole].mean()) > 0.5
     assert float(red[:8, :].abs().max()) < 0.05, "far from every hole nothing is hot"
     assert draw_heat(record, None).shape == (len(regions), 512, 512, 3)

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from mild_core.scene import Person, choose
+from mild_core.scene import Part, Person, choose
 from mild_core.scene.choice import parse_order
 
 
 def person(number: int, area: int) -> Person:
     visible = torch.zeros(10, 10, dtype=torch.bool)
     visible.reshape(-1)[:area] = True
-    return Person(f"p0000000{number}", number, visible, visible.float(), visible)
+    part = Part.of(visible)
+    return Person(f"p0000000{number}", number, part, part, part)
 
 
 PEOPLE = [person(1, 5), person(2, 30), person(4, 10)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import disc
 
-from mild_core.compose import compose, make_layers
+from mild_core.compose import compose, make_layers, rgba_batch
 from mild_core.plan import make_plan
 from mild_core.scene import MaskedPerson, choose, split_people
 
@@ -48,7 +48,7 @@ def test_pixels_outside_the_feathered_holes_are_the_photo_bit_for_bit(discs, gro
     assert torch.equal(picture.image[picture.changed == 0], photo[picture.changed == 0])
     reach = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     for pathway in plan.pathways:
-        reach |= torch.nn.functional.max_pool2d(pathway.paste.float()[None, None], 2 * feather + 5, 1, feather + 2)[0, 0] > 0
+        reach |= torch.nn.functional.max_pool2d(pathway.paste.whole.float()[None, None], 2 * feather + 5, 1, feather + 2)[0, 0] > 0
     assert (picture.changed[~reach] == 0).all(), "nothing changes far from a hole"
     as_bytes, before = (x.mul(255).round().to(torch.uint8) for x in (picture.image, photo))
     assert torch.equal(as_bytes[~reach], before[~reach])
@@ -116,3 +116,42 @@ def test_the_wrong_latent_is_named():
     plan = make_plan(scene, working_size=64)
     with pytest.raises(ValueError, match="samples hold 3 rows, but the plan has 1 pathways"):
         make_layers(plan, torch.rand(3, 64, 64, 3))
+
+
+@pytest.mark.parametrize("steps", [255, 65535])
+def test_integer_photos_come_back_as_they_were_with_their_alpha(steps):
+    generator = torch.Generator().manual_seed(3)
+    numbers = torch.randint(0, steps + 1, (1, HEIGHT, WIDTH, 4), generator=generator, dtype=torch.int32)
+    photo = (numbers.numpy() / np.float32(steps)).astype(np.float32)  # as a loader makes it
+    scene = split_people(torch.from_numpy(photo), [MaskedPerson(1, disc(HEIGHT, WIDTH, 40, 40, 10))])
+    _, layers = result(scene.erasing(choose("1", scene.people)))
+    picture = compose(layers)
+    back = (picture.image.double() * steps).round().int()
+    assert torch.equal(back[..., 3], numbers[0, ..., 3]), "alpha is kept everywhere"
+    same = picture.changed == 0
+    assert torch.equal(back[same], numbers[0][same])
+    assert (~same).any()
+    assert torch.equal(layers.background.rgba[..., 3], scene.opacity)
+    assert (layers.people[0].rgba[..., 3] <= scene.opacity).all()
+
+
+def test_colours_beyond_white_are_not_cut_off():
+    photo = torch.rand(1, HEIGHT, WIDTH, 3) * 4 - 1
+    scene = split_people(photo, [MaskedPerson(1, disc(HEIGHT, WIDTH, 40, 40, 10))])
+    _, layers = result(scene.erasing(choose("1", scene.people)))
+    picture = compose(layers)
+    same = picture.changed == 0
+    assert torch.equal(picture.image[same], photo[0][same])
+
+
+def test_what_is_no_number_is_not_pasted():
+    plan, _ = result(scene_of([(40, 30, 12), (40, 70, 12)], "all"))
+    rows = torch.rand(len(plan.pathways), 64, 64, 3)
+    rows[1, 5, 5, 0] = float("nan")
+    with pytest.raises(ValueError, match="samples hold NaN or infinity in row 2"):
+        make_layers(plan, rows)
+
+
+def test_all_layers_as_one_batch():
+    _, layers = result(scene_of([(46, 40, 16), (34, 52, 16)], "1"))
+    assert torch.equal(rgba_batch(layers), torch.stack([layer.rgba for layer in layers.stack]))

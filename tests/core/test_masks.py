@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mild_core.scene import Box
+from mild_core.scene import Box, Part
 from mild_core.scene.masks import components, distance_inside, feather, grow
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14))).map(torch.from_numpy)
@@ -43,9 +43,22 @@ def test_components_partition_the_mask_largest_first(mask):
     if not parts:
         assert not mask.any()
         return
-    assert torch.equal(torch.stack(parts).sum(0), mask.long())
-    sizes = [int(p.sum()) for p in parts]
+    assert torch.equal(torch.stack([part.whole for part in parts]).sum(0), mask.long())
+    sizes = [p.area for p in parts]
     assert sizes == sorted(sizes, reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks, masks, st.integers(-6, 12), st.integers(-6, 12), st.integers(1, 20), st.integers(1, 20))
+def test_a_part_is_its_mask(mask, other, left, top, width, height):
+    part, box = Part.of(mask), Box(left, top, left + width, top + height)
+    assert torch.equal(part.whole, mask)
+    assert part.area == int(mask.sum())
+    assert torch.equal(part.cut(box), box.cut_mask(mask))
+    if mask.any():
+        assert part.box == Box.around(mask)
+    if mask.any() and other.shape == mask.shape and other.any():
+        assert torch.equal((part | Part.of(other)).whole, mask | other)
 
 
 @settings(max_examples=60, deadline=None)

@@ -85,7 +85,7 @@ def test_a_given_order_wins():
 def test_one_mask_is_split_by_its_parts_largest_first():
     mask = torch.maximum(disc(24, 32, 6, 6, 3), disc(24, 32, 16, 22, 6))
     found = from_masks(mask[None])
-    assert [int(p.mask.sum()) for p in found] == [int(disc(24, 32, 16, 22, 6).sum()), int(disc(24, 32, 6, 6, 3).sum())]
+    assert [p.mask.area for p in found] == [int(disc(24, 32, 16, 22, 6).sum()), int(disc(24, 32, 6, 6, 3).sum())]
     assert len(from_masks(mask[None], "by mask")) == 1
     assert len(from_masks(torch.stack([mask, mask]))) == 2
 
@@ -95,7 +95,7 @@ def test_values_of_a_label_map_are_the_numbers():
     labels[2:8, 2:8], labels[10:20, 10:20], labels[22:, 30:] = 1, 7, 255
     found = from_masks((labels / 255)[None], "by value")
     assert [p.number for p in found] == [1, 7, 255]
-    assert torch.equal(found[1].mask > 0, labels == 7)
+    assert torch.equal(found[1].mask.whole, labels == 7)
 
 
 def test_segs_are_laid_on_the_photo():
@@ -138,6 +138,25 @@ def test_an_unknown_separation_is_named():
         from_masks(torch.ones(2, 4, 4), "by value")
 
 
-def test_an_alpha_channel_of_the_photo_is_dropped():
-    scene = split_people(torch.rand(1, 24, 32, 4), [MaskedPerson(1, torch.ones(24, 32))])
-    assert scene.photo.shape[-1] == 3
+def test_an_alpha_channel_of_the_photo_is_kept_apart():
+    photo = torch.rand(1, 24, 32, 4)
+    scene = split_people(photo, [MaskedPerson(1, torch.ones(24, 32))])
+    assert torch.equal(scene.photo, photo[..., :3])
+    assert torch.equal(scene.opacity, photo[0, ..., 3])
+    assert split_people(PHOTO, [MaskedPerson(1, torch.ones(24, 32))]).opacity is None
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (1, 24, 32), (1, 1, 24, 32), (1, 24, 32, 1)])
+def test_masks_come_with_and_without_a_channel(shape):
+    assert [p.size for p in from_masks(torch.ones(shape), "by mask")] == [(24, 32)]
+
+
+def test_values_that_are_no_numbers_are_named():
+    wrong = torch.ones(2, 24, 32)
+    wrong[1, 3, 4] = float("nan")
+    with pytest.raises(ValueError, match="NaN or infinity in the mask of person 2"):
+        scene_of(wrong)
+    with pytest.raises(ValueError, match="photo holds NaN"):
+        split_people(PHOTO / 0, from_masks(torch.ones(1, 24, 32), "by mask"))
+    with pytest.raises(ValueError, match="people masks are 3×24×32×2, but they must be batch×height×width"):
+        from_masks(torch.ones(3, 24, 32, 2))

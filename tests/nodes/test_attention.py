@@ -30,12 +30,11 @@ def forget():
 def regions(rows=ROWS, side=64):
     """A map for each row: hole in the middle, another person on the right, the hole of each row elsewhere."""
     from mild_pack.mild_core.plan import RegionMap
-    from mild_pack.mild_core.scene import Box
 
     made = []
     for row in range(rows):
         hole, other = disc(side, side, 30, 20 + 12 * row, 14), disc(side, side, 40, 56, 12)
-        made.append(RegionMap.of(Box(0, 0, side, side), side, hole > 0, ~(other > 0), other > 0))
+        made.append(RegionMap.of(side, hole > 0, ~(other > 0), other > 0))
     return tuple(made)
 
 

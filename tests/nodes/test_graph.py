@@ -46,7 +46,7 @@ def test_erase_with_the_bundled_model(pack, mini):
     pos, neg, latent, plan = encode(pack, scene, positive, negative, vae, person_positive=person)
     assert latent["samples"].shape == (2, 192, 8, 8)
     assert latent["noise_mask"].shape == (2, 1, 8, 8)
-    assert latent["batch_index"] == [0, 3]
+    assert latent["batch_index"] == [p.batch_index for p in plan.pathways]
     image, changed, rgba = finish(pack, sample(model, pos, neg, latent), plan, vae)
     assert image.shape == (1, *SIZE, 3)
     assert rgba.shape == (4, *SIZE, 4)
@@ -67,7 +67,7 @@ def test_detail_is_copied_into_what_was_sampled(pack, mini):
     same = changed[0] == 0
     assert torch.equal(copied[0][same], scene.photo[0][same])
     assert not torch.equal(copied, sampled)
-    hole = plan.pathways[0].paste
+    hole = plan.pathways[0].paste.whole
     colours = scene.photo[0][~hole].reshape(-1, 3)
     far = [torch.cdist(image[0][hole], colours).amin(1).mean() for image in (copied, sampled)]
     assert far[0] < far[1], "what is copied has the photo's own colours"
