@@ -4,6 +4,8 @@ from comfy_api.latest import ComfyExtension, io
 
 from .attention import AttentionGap, AttentionReport, ModulateAttention, Regions
 from .compose import ComposeLayers, DecodeLayers
+from .control import CropImage, LayerControl, LayerLora, PersonPrompt
+from .effects import FindEffects
 from .models import MiniModel
 from .plan import EncodeLayers
 from .scene import SplitPeople
@@ -13,10 +15,15 @@ __all__ = ["NODES", "MILDExtension"]
 NODES: list[type[io.ComfyNode]] = [
     MiniModel,
     SplitPeople,
+    FindEffects,
     EncodeLayers,
     ModulateAttention,
     DecodeLayers,
     ComposeLayers,
+    LayerControl,
+    LayerLora,
+    PersonPrompt,
+    CropImage,
     AttentionGap,
     AttentionReport,
     Regions,

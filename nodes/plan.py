@@ -11,8 +11,9 @@ from comfy_api.latest import io
 
 from ..mild_core.fill import fill_pathway
 from ..mild_core.plan import LayerPlan, Pathway, make_plan
+from ..mild_core.scene import choose
 from . import host
-from .types import PlanSocket, SceneSocket, schema
+from .types import PlanSocket, Prompts, PromptsSocket, SceneSocket, schema
 
 __all__ = ["EncodeLayers", "each_row"]
 
@@ -87,6 +88,7 @@ class EncodeLayers(io.ComfyNode):
                     optional=True,
                     tooltip="Shadows and reflections that go with the people: joins the hole. MILD Find Effects proposes one.",
                 ),
+                PromptsSocket.Input("prompts", optional=True, tooltip="Prompts for some people, from MILD Person Prompt."),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="Positive prompt with each row's crop and hole, for the sampler."),
@@ -113,6 +115,7 @@ class EncodeLayers(io.ComfyNode):
         person_positive=None,
         complete="all",
         effects=None,
+        prompts=(),
     ) -> io.NodeOutput:
         size = working_size or host.working_size_of(vae, positive)
         if size % 8 or size < 64:
@@ -123,15 +126,16 @@ class EncodeLayers(io.ComfyNode):
         filled = torch.stack(rows)
         holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
         shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
-        samples = vae.encode(filled)
-        seen = samples if shown == "filled" else vae.encode(_seen(plan, shown, filled, holes))
-        told = {"concat_latent_image": seen, "concat_mask": holes}
-        people = [p.role == "person" for p in plan.pathways]
-        rows = host.expand_conditioning(positive, person_positive, people)
+        samples = host.encode_rows(vae, filled)
+        seen = samples if shown == "filled" else host.encode_rows(vae, _seen(plan, shown, filled, holes))
+        told = {"concat_latent_image": seen, "concat_mask": holes[:, None]}
+        rows = host.expand_conditioning([_prompt(plan, p, positive, person_positive, prompts) for p in plan.pathways])
         latent = {
             "samples": samples,
             # a token is denoised when any of its pixels is in the hole
-            "noise_mask": F.adaptive_max_pool2d(holes[:, None], host.latent_size(samples)),
+            "noise_mask": F.adaptive_max_pool2d(holes[:, None], samples.shape[-2:]).reshape(
+                -1, *[1] * (samples.ndim - 3), *samples.shape[-2:]
+            ),
             "batch_index": [p.batch_index for p in plan.pathways],
         }
         return io.NodeOutput(
@@ -151,6 +155,16 @@ def each_row(plan: LayerPlan, make: Callable[[int, Pathway, Callable[[int, int],
             rows.append(make(done, pathway, on_level))
             report((done + 1) * 100)
     return rows
+
+
+def _prompt(plan: LayerPlan, pathway: Pathway, positive: list, person_positive: list | None, prompts: Prompts) -> tuple[str, list]:
+    """The name and the conditioning of the prompt that a row is denoised with."""
+    if pathway.person is None:
+        return "positive", positive
+    for people, conditioning in reversed(prompts):
+        if pathway.person in choose(people, plan.scene.people):
+            return "prompts", conditioning
+    return ("positive", positive) if person_positive is None else ("person_positive", person_positive)
 
 
 def _seen(plan: LayerPlan, shown: str, filled: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:

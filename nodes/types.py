@@ -5,12 +5,27 @@ from typing import Any
 
 from comfy_api.latest import io
 
-__all__ = ["CATEGORY", "GapSocket", "LayersSocket", "PlanSocket", "RegionsSocket", "SceneSocket", "defaults", "one_of", "schema"]
+__all__ = [
+    "CATEGORY",
+    "GapSocket",
+    "LayersSocket",
+    "PlanSocket",
+    "Prompts",
+    "PromptsSocket",
+    "RegionsSocket",
+    "SceneSocket",
+    "defaults",
+    "one_of",
+    "schema",
+]
 
 CATEGORY = "MILD"
 SceneSocket = io.Custom("MILD_SCENE")
 PlanSocket = io.Custom("MILD_PLAN")
 LayersSocket = io.Custom("MILD_LAYERS")
+PromptsSocket = io.Custom("MILD_PROMPTS")
+Prompts = tuple[tuple[str, list], ...]
+"""What goes through PromptsSocket: (people in words, CONDITIONING), later ones first in rank."""
 RegionsSocket = io.Custom("MILD_REGIONS")
 GapSocket = io.Custom("MILD_GAP")
 

@@ -6,7 +6,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 __all__ = ["Erased", "erase", "finish", "mini", "sample"]

@@ -11,7 +11,7 @@ import torch
 from pack import load_pack
 from torch import Tensor
 
-__all__ = ["FAMILIES", "Family", "save_sd15_inpaint", "unreachable"]
+__all__ = ["FAMILIES", "Family", "random_weight", "save_sd15_inpaint", "unreachable"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _build(config: str, dtype: torch.dtype, unet: dict[str, Any], **family: Any)
     network = base.diffusion_model
     with torch.no_grad():
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]:  # the core leaves them as memory was
-            tensor.copy_(_random(name, tensor))
+            tensor.copy_(random_weight(name, tensor))
     network.eval()
     return Family(ModelPatcher(base, load_device=cpu, offload_device=cpu), **family)
 
@@ -162,10 +162,10 @@ def save_sd15_inpaint(path: Path) -> None:
         "first_stage_model.": TAESD(latent_channels=4).state_dict(),
     }
     torch.manual_seed(0)
-    save_file({prefix + n: _random(n, t) for prefix, part in parts.items() for n, t in part.items()}, str(path))
+    save_file({prefix + n: random_weight(n, t) for prefix, part in parts.items() for n, t in part.items()}, str(path))
 
 
-def _random(name: str, like: Tensor) -> Tensor:
+def random_weight(name: str, like: Tensor) -> Tensor:
     """Weights of a scale that neither dies out nor blows up: norms at 1, the rest small."""
     if not like.is_floating_point():
         return like.clone()

@@ -92,7 +92,8 @@ class GapRecord:
         """Leakage of each row over its crop, [P, 64, 64]: the mean over readings of what a hole's token gives to other people."""
         if self.leaks is None:
             raise ValueError("the record is empty, but a heat map needs a run: connect the recording model to the sampler")
-        return self.leaks / len(self.readings)
+        read = torch.tensor([r.gap for r in self.readings]).isfinite().sum(0)  # rows that run apart have readings of their own
+        return self.leaks / read.clamp(min=1)[:, None, None]
 
     def curve(self) -> dict[int, list[float]]:
         """The gap by block, a value for each step that the block was read in."""

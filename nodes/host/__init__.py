@@ -1,16 +1,23 @@
 """The only room that knows ComfyUI's internals."""
 
 from .attention import AttentionPatch, UnreachableError, install, percent_to_sigma
-from .mini import PatchVAE, expand_conditioning, latent_size, load_mini, progress, shown_in_hole, working_size_of
+from .files import load_lora, lora_names
+from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
+from .rows import delay_rows, limit_rows, lora_rows
 
 __all__ = [
     "AttentionPatch",
     "PatchVAE",
     "UnreachableError",
+    "delay_rows",
+    "encode_rows",
     "expand_conditioning",
     "install",
-    "latent_size",
+    "limit_rows",
+    "load_lora",
     "load_mini",
+    "lora_names",
+    "lora_rows",
     "percent_to_sigma",
     "progress",
     "shown_in_hole",

@@ -22,6 +22,7 @@ from torch import Tensor
 from ...mild_core.attention import GapRecord, Method, attention_gap, closer_gain, modulated_attention
 from ...mild_core.plan import RegionMap
 from .layout import Layout, Span, layout_of
+from .rows import rows_now
 
 __all__ = ["AttentionPatch", "UnreachableError", "install", "percent_to_sigma"]
 
@@ -76,6 +77,7 @@ class AttentionPatch:
 
     # of the pass
     rows: int = 0
+    pathways: tuple[int, ...] = ()  # whose rows these are, for each condition again
     latent: tuple[int, ...] = ()
     progress: float = 0.0  # share of the schedule that is done
     calls: int = 0
@@ -120,7 +122,8 @@ class AttentionPatch:
         if sigma != self.sigma:
             self._next_step(sigma, options)
         conditions = len(options.get("cond_or_uncond") or [0])
-        if len(x) // conditions % len(self.regions):
+        self.pathways = tuple(rows_now(options, len(self.regions)))
+        if len(x) // conditions % len(self.pathways):
             raise ValueError(
                 f"latent has {len(x) // conditions} rows, but the plan has {len(self.regions)} pathways: "
                 "sample the latent that came with the plan"
@@ -227,11 +230,11 @@ class AttentionPatch:
                 F.pad(distance, (span.start, behind)).to(q.device),
             )
         membership, distance = self.maps[span, tokens]
-        times = self.rows // len(self.regions)
-        return membership.repeat(times, 1, 1), distance.repeat(times, 1)
+        rows, times = list(self.pathways), self.rows // len(self.pathways)
+        return membership[rows].repeat(times, 1, 1), distance[rows].repeat(times, 1)
 
     def _note(self, masses: Tensor, membership: Tensor, span: Span) -> None:
-        rows = len(self.regions)
+        rows = len(self.pathways)
         # guidance's other half sees another prompt, but the same regions: the mean is over both
         masses = masses.unflatten(0, (-1, rows)).mean(0)[:, span.start : span.start + span.tokens]
         membership = membership[:rows, span.start : span.start + span.tokens]
@@ -239,7 +242,8 @@ class AttentionPatch:
             gap, _ = attention_gap(masses, membership)
             self.gaps.extend(gap[gap.isfinite()].tolist())
         if self.record is not None:
-            self.record.add(self.step, self.sigma, self.found, masses, membership, (span.rows, span.columns))
+            whose = (self.pathways, len(self.regions))
+            self.record.add(self.step, self.sigma, self.found, *_among_all(*whose, masses, membership), (span.rows, span.columns))
 
 
 def install(model: ModelPatcher, patch: AttentionPatch) -> ModelPatcher:
@@ -268,6 +272,13 @@ def install(model: ModelPatcher, patch: AttentionPatch) -> ModelPatcher:
 def percent_to_sigma(model: ModelPatcher, percent: float) -> float:
     """The noise level at that share of the schedule, 0 its noisy end."""
     return float(model.get_model_object("model_sampling").percent_to_sigma(percent))
+
+
+def _among_all(pathways: tuple[int, ...], total: int, *rows: Tensor) -> list[Tensor]:
+    """Tensors [some rows, ...] as [all rows, ...], 0 for the others, which then have no hole and count for nothing."""
+    if len(pathways) == total:
+        return list(rows)
+    return [x.new_zeros(total, *x.shape[1:]).index_copy(0, torch.tensor(pathways, device=x.device), x) for x in rows]
 
 
 def _through(previous: Callable[..., Tensor], func: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -7,7 +7,7 @@ model management loads, offloads and moves it, and every patch made for Stable D
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...mild_core.models import mini
 
-__all__ = ["PatchVAE", "expand_conditioning", "latent_size", "load_mini", "progress", "shown_in_hole", "working_size_of"]
+__all__ = ["PatchVAE", "encode_rows", "expand_conditioning", "load_mini", "progress", "shown_in_hole", "working_size_of"]
 
 
 class _Sampling(model_sampling.ModelSamplingDiscrete, model_sampling.X0):
@@ -153,31 +153,34 @@ def working_size_of(vae: Any, positive: list) -> int:
     return {768: 512, 1024: 768}.get(width, 1024)  # SD1.5, SD2.1, else SDXL
 
 
-def latent_size(latent: Tensor) -> tuple[int, int]:
-    """Rows and columns of a latent's token grid."""
-    return latent.shape[-2], latent.shape[-1]
+def encode_rows(vae: Any, rows: Tensor) -> Tensor:
+    """Latents of pictures [P, S, S, 3], one row each. A video VAE would take them for the frames of one video."""
+    if getattr(vae, "latent_dim", 2) == 3 and not getattr(vae, "not_video", False):
+        return torch.cat([vae.encode(row[None]) for row in rows])
+    return vae.encode(rows)
 
 
-def expand_conditioning(positive: list, person: list | None, is_person: list[bool]) -> list:
-    """One conditioning whose rows are the pathways': `person` where the row is a person's, else `positive`.
+def expand_conditioning(rows: Sequence[tuple[str, list]]) -> list:
+    """One conditioning whose rows are the pathways': for each the name of the input it came from, and its CONDITIONING.
 
-    Without `person` the conditioning is given back as it is, and the sampler repeats it over the rows. Texts of different
-    length are repeated to a common one, which leaves attention over them as it was.
-    Raises ValueError when either has areas, schedules or other parts, which have no row by row meaning.
+    Where all are the same it is given back as it is, and the sampler repeats it over the rows. Texts of different length are
+    repeated to a common one, which leaves attention over them as it was.
+    Raises ValueError when one of several has areas, schedules or other parts, which have no row by row meaning.
     """
-    if person is None or not any(is_person):
-        return positive
-    for name, conditioning in (("positive", positive), ("person_positive", person)):
+    conditionings = [conditioning for _, conditioning in rows]
+    if all(conditioning is conditionings[0] for conditioning in conditionings):
+        return conditionings[0]
+    for name, conditioning in rows:
         if len(conditioning) != 1:
-            raise ValueError(f"{name} has {len(conditioning)} parts, but with a prompt of their own for people it must have one")
-    (text, extra), (person_text, person_extra) = positive[0], person[0]
-    length = math.lcm(text.shape[1], person_text.shape[1])
-    texts = [(person_text if p else text)[:1] for p in is_person]
-    rows = torch.cat([t.repeat(1, length // t.shape[1], 1) for t in texts])
-    extra = dict(extra)
-    if extra.get("pooled_output") is not None and person_extra.get("pooled_output") is not None:
-        extra["pooled_output"] = torch.cat([(person_extra if p else extra)["pooled_output"][:1] for p in is_person])
-    return [[rows, extra]]
+            raise ValueError(f"{name} has {len(conditioning)} parts, but where layers have prompts of their own it must have one")
+    texts = [conditioning[0][0] for conditioning in conditionings]
+    length = math.lcm(*(text.shape[1] for text in texts))
+    text = torch.cat([t[:1].repeat(1, length // t.shape[1], 1) for t in texts])
+    extra = dict(conditionings[0][0][1])
+    pooled = [conditioning[0][1].get("pooled_output") for conditioning in conditionings]
+    if all(p is not None for p in pooled):
+        extra["pooled_output"] = torch.cat([p[:1] for p in pooled])
+    return [[text, extra]]
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from shapes import disc
 
 from mild_core.plan import make_plan
-from mild_core.plan.layers import NOISES
 from mild_core.plan.crops import MARGIN, clusters, crop_around
+from mild_core.plan.layers import NOISES
 from mild_core.plan.regions import RegionMap
 from mild_core.scene import Box, choose
 

@@ -1,22 +1,11 @@
 """Every family's attention, modulated through the true core on tiny random weights."""
 
-from functools import cache
-
 import pytest
 import torch
 from shapes import disc
+from tiny_runs import HEIGHT, NAMES, ROWS, WIDTH, family, regions, same, sample
 
 from mild_core.attention import modulated_attention as engine
-
-ROWS, HEIGHT, WIDTH = 2, 6, 10
-NAMES = ("SD1.5", "SDXL", "SD3", "Flux", "Flux Fill", "Qwen-Image", "Lumina 2", "Z-Image", "Wan")
-
-
-@cache
-def family(name, dtype=torch.float32):
-    from tiny import FAMILIES
-
-    return FAMILIES[name](dtype)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,39 +15,10 @@ def forget():
     family.cache_clear()
 
 
-@cache
-def regions(rows=ROWS, side=64):
-    """A map for each row: hole in the middle, another person on the right, the hole of each row elsewhere."""
-    from mild_pack.mild_core.plan import RegionMap
-
-    made = []
-    for row in range(rows):
-        hole, other = disc(side, side, 30, 20 + 12 * row, 14), disc(side, side, 40, 56, 12)
-        made.append(RegionMap.of(side, hole > 0, ~(other > 0), other > 0))
-    return tuple(made)
-
-
 def patched(pack, model, method="sma", **options):
     method = pack.mild_core.attention.METHODS[method] if isinstance(method, str) else method
     found = pack.nodes.host.AttentionPatch(options.pop("regions", regions()), method, **options)
     return pack.nodes.host.install(model, found), found
-
-
-def sample(tiny, model, *, cfg=3.0, rows=ROWS, size=(HEIGHT, WIDTH), steps=2, noise=None, **options):
-    import comfy.sample
-    import comfy.utils
-
-    comfy.utils.PROGRESS_BAR_ENABLED = False
-    noise = tiny.latent(rows, *size) if noise is None else noise
-    empty = torch.zeros_like(noise)
-    return comfy.sample.sample(
-        model, noise, steps, cfg, "euler", "simple", tiny.conditioning(0), tiny.conditioning(1), empty, seed=0,
-        disable_pbar=True, **options,
-    )  # fmt: skip
-
-
-def same(one, other):
-    return torch.allclose(one, other, atol=1e-4 * float(one.std()))
 
 
 @pytest.fixture(params=NAMES)

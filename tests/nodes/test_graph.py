@@ -167,7 +167,7 @@ def test_what_the_checkpoint_sees_in_the_hole(pack, mini, shown):
     seen = vae.decode(pos[0][1]["concat_latent_image"])[0]
     hole = plan.working_hole(plan.pathways[0])
     photo = plan.working_image(plan.pathways[0], scene.photo[0])
-    assert torch.equal(pos[0][1]["concat_mask"][0] > 0.5, hole)
+    assert torch.equal(pos[0][1]["concat_mask"][0, 0] > 0.5, hole)
     assert torch.allclose(seen[~hole], photo[~hole], atol=1e-6)
     expected = {"grey": torch.full_like(photo, 0.5), "filled": vae.decode(latent["samples"])[0], "photo": photo}[shown]
     assert torch.allclose(seen[hole], expected[hole], atol=1e-6)
@@ -189,12 +189,13 @@ def test_working_sizes(pack):
 
 def test_texts_of_different_length_are_repeated_to_a_common_one(pack):
     short, long = torch.rand(1, 2, 8), torch.rand(1, 3, 8)
-    rows = pack.nodes.host.expand_conditioning([[short, {}]], [[long, {}]], [False, True])[0][0]
+    both = [("positive", [[short, {}]]), ("person_positive", [[long, {}]])]
+    rows = pack.nodes.host.expand_conditioning(both)[0][0]
     assert rows.shape == (2, 6, 8)
     assert torch.equal(rows[0], short[0].repeat(3, 1))
     assert torch.equal(rows[1], long[0].repeat(2, 1))
     with pytest.raises(ValueError, match="positive has 2 parts"):
-        pack.nodes.host.expand_conditioning([[short, {}], [short, {}]], [[long, {}]], [True])
+        pack.nodes.host.expand_conditioning([("positive", [[short, {}], [short, {}]]), both[1]])
 
 
 def test_bad_working_size_and_missing_people_are_named(pack, mini):

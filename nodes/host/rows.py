@@ -1,0 +1,259 @@
+"""What is done to some rows of the latent batch and not to others, on a model that knows nothing of rows.
+
+A row is a pathway of a plan. The sampler hands the model all rows of all conditions at once, first all rows of one condition,
+then all of the next. Where a part of the rows runs by itself, ROWS in the transformer options says which.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from comfy import model_management
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import PatcherInjection, WrappersMP
+from torch import Tensor, nn
+
+__all__ = ["ROWS", "delay_rows", "limit_rows", "lora_rows", "rows_now"]
+
+ROWS = "mild_rows"
+KEY = "mild_rows"
+LORA_KEY = "mild_row_loras"
+HEADROOM = 1.1  # of the core's estimate of a pass
+
+
+def rows_now(options: dict[str, Any], total: int) -> Sequence[int]:
+    """Which rows of a plan with so many are being run, by the transformer options of the call."""
+    return options.get(ROWS) or range(total)
+
+
+# -- some rows at a time -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class SubBatches:
+    """Runs a model on as many rows at a time as fit into memory, with the result of all at once.
+
+    Attributes:
+        model: whose memory is asked for.
+        total: rows of the plan.
+        most: rows at a time at most; 0 for as many as fit.
+        previous: the function wrapper that was there before.
+    """
+
+    model: ModelPatcher
+    total: int
+    most: int = 0
+    previous: Callable[..., Tensor] | None = None
+    found: int = 0  # what was left of `most` after running out of memory; 0 before
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SubBatches:
+        """Itself: older cores deep-copy a model's options when it is cloned, but not its wrappers, which know this one."""
+        return self
+
+    def around_run(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        self.found = 0
+        return executor(*args, **kwargs)
+
+    def before_run(self, executor: Any, model: ModelPatcher, noise_shape: Sequence[int], *args: Any, **kwargs: Any) -> Any:
+        """Have the core make room for the rows that will run at a time, not for all: weights need not leave for that."""
+        rows = noise_shape[0]
+        device = model.load_device
+        room = model_management.get_total_memory(device) - model.model_size()
+        at_once = self._at_once(rows, 2, noise_shape, room)
+        return executor(model, [at_once, *noise_shape[1:]], *args, **kwargs)
+
+    def __call__(self, apply_model: Callable[..., Tensor], args: dict[str, Any]) -> Tensor:
+        x, conditions = args["input"], len(args["cond_or_uncond"])
+        rows = len(x) // conditions
+        if rows % self.total:
+            raise ValueError(f"latent has {rows} rows, but the plan has {self.total} pathways: sample the latent that came with the plan")
+        done: list[Tensor] = []  # [conditions, some rows, ...]
+        while (start := sum(part.shape[1] for part in done)) < rows:
+            free = model_management.get_free_memory(x.device)
+            some = range(start, min(start + self._at_once(rows, conditions, x.shape, free), rows))
+            try:
+                part = self._run(apply_model, args, some, rows)
+            except model_management.OOM_EXCEPTION:
+                if len(some) == 1:
+                    raise
+                self.found = math.ceil(len(some) / 2)
+                logging.warning("[MILD] out of memory with %d layers at a time; going on with %d.", len(some), self.found)
+                model_management.soft_empty_cache(True)
+                continue
+            done.append(part.unflatten(0, (conditions, -1)))
+        return torch.cat(done, 1).flatten(0, 1)
+
+    def _run(self, apply_model: Callable[..., Tensor], args: dict[str, Any], some: range, rows: int) -> Tensor:
+        if len(some) < rows:
+            conditions = len(args["cond_or_uncond"])
+            places = torch.tensor([c * rows + row for c in range(conditions) for row in some])
+            args = {**args, **{name: _of_rows(args[name], places, conditions * rows) for name in ("input", "timestep", "c")}}
+            options = {**args["c"].get("transformer_options", {}), ROWS: [row % self.total for row in some]}
+            args["c"] = {**args["c"], "transformer_options": options}
+        if self.previous is not None:
+            return self.previous(apply_model, args)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    def _at_once(self, rows: int, conditions: int, shape: Sequence[int], room: float) -> int:
+        most = min(self.found or self.most or rows, self.most or rows, rows)
+        one = HEADROOM * self.model.model.memory_required([conditions, *shape[1:]])
+        return _even(rows, max(min(most, int(room / max(one, 1))), 1))
+
+
+def _even(rows: int, most: int) -> int:
+    """Rows at a time, at most so many, so that the last time has about as many as the others."""
+    return math.ceil(rows / math.ceil(rows / most))
+
+
+def _of_rows(value: Any, places: Tensor, total: int) -> Any:
+    """The same with only those rows of every tensor that has all of them."""
+    if isinstance(value, Tensor):
+        return value[places.to(value.device)] if value.ndim and len(value) == total else value
+    if isinstance(value, dict):
+        return {name: part if name == "transformer_options" else _of_rows(part, places, total) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_of_rows(part, places, total) for part in value)
+    return value
+
+
+def limit_rows(model: ModelPatcher, rows: int, most: int = 0) -> ModelPatcher:
+    """A clone that runs the rows of a plan a few at a time: as many as fit into memory, at most `most` (0: no bound)."""
+    clone = model.clone()
+    patch = SubBatches(clone, rows, most, clone.model_options.get("model_function_wrapper"))
+    clone.set_model_unet_function_wrapper(patch)
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, patch.around_run)
+    clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, patch.before_run)
+    return clone
+
+
+# -- rows that begin later -----------------------------------------------------------------------------------------------
+
+
+def delay_rows(model: ModelPatcher, strengths: Sequence[float]) -> ModelPatcher:
+    """A clone for which row i takes part only in the last share `strengths[i]` (0..1) of the sampler's steps.
+
+    Until then it is what it began with, at the noise of the step; so it is denoised as by a sampler of less denoise.
+    """
+    clone = model.clone()
+    previous = clone.model_options.get("denoise_mask_function")
+
+    def active(sigma: Tensor, denoise_mask: Tensor, extra_options: dict[str, Any]) -> Tensor:
+        if previous is not None:
+            denoise_mask = previous(sigma, denoise_mask, extra_options=extra_options)
+        sigmas = extra_options["sigmas"]
+        steps = len(sigmas) - 1
+        step = int((sigmas.float().cpu() - float(sigma.flatten()[0])).abs()[:-1].argmin())
+        on = [step >= steps - round(strength * steps) for strength in strengths]
+        rows = torch.tensor(on, device=denoise_mask.device).repeat(len(denoise_mask) // len(on))
+        return denoise_mask * rows.reshape(-1, *[1] * (denoise_mask.ndim - 1))
+
+    clone.set_model_denoise_mask_function(active)
+    return clone
+
+
+# -- LoRAs for some rows -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class RowLora:
+    """A LoRA that is added to what its layers give, for some rows.
+
+    Attributes:
+        rows: which, of a plan with `total`.
+        layers: (the core's hook, which knows module and adapter; where in the module's output: None for all of it, else first
+            feature and length).
+    """
+
+    rows: frozenset[int]
+    total: int
+    layers: list[tuple[Any, tuple[int, int] | None]]
+    places: Tensor | None = None  # of the pass: its rows in the batch
+    batch: int = 0
+    handles: list[Any] = field(default_factory=list)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RowLora:
+        return self
+
+    def around_pass(self, executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        options = kwargs.get("transformer_options") or next((a for a in args if isinstance(a, dict)), {})
+        now = rows_now(options, self.total)
+        if len(x) % len(now):
+            raise ValueError(f"latent has {len(x)} rows, but the plan has {self.total} pathways: sample the latent that came with the plan")
+        mine = [place for place in range(len(x)) if now[place % len(now)] in self.rows]
+        self.places, self.batch = torch.tensor(mine, dtype=torch.long, device=x.device), len(x)
+        try:
+            return executor(x, *args, **kwargs)
+        finally:
+            self.places = None
+
+    def inject(self, _: ModelPatcher) -> None:
+        for layer, span in self.layers:
+            layer._move_adapter_weights_to_device(model_management.get_torch_device(), _float_type(layer.module))
+            self.handles.append(layer.module.register_forward_hook(self._added(layer.adapter, span)))
+
+    def eject(self, _: ModelPatcher) -> None:
+        while self.handles:
+            self.handles.pop().remove()
+
+    def _added(self, adapter: Any, span: tuple[int, int] | None) -> Callable[..., Tensor | None]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
+            x = args[0]
+            if self.places is None or not len(self.places) or len(x) % self.batch or len(output) != len(x):
+                return None
+            times = len(x) // self.batch  # frames and the like are folded into the batch, row by row
+            places = (self.places[:, None] * times + torch.arange(times, device=x.device)).flatten() if times > 1 else self.places
+            base = output[places]
+            part = base if span is None else base[..., span[0] : span[0] + span[1]]
+            changed = adapter.g(part + adapter.h(x[places], part).to(part.dtype))
+            if span is not None:
+                changed = torch.cat([base[..., : span[0]], changed, base[..., span[0] + span[1] :]], -1)
+            return output.index_copy(0, places, changed)
+
+        return hook
+
+
+def lora_rows(model: ModelPatcher, weights: dict[str, Tensor], strength: float, rows: Iterable[int], total: int) -> ModelPatcher:
+    """A clone in which a LoRA acts on those rows of a plan with `total`, and on no others, in the same pass.
+
+    The model's weights stay as they are: what the LoRA adds is computed beside each layer (the core's "bypass" form).
+    Raises ValueError when the file fits none of the model's layers, or the core is too old to have that form.
+    """
+    try:
+        from comfy.weight_adapter.bypass import BypassForwardHook
+    except ImportError:
+        raise ValueError("a LoRA for some layers needs a newer ComfyUI (0.30 will do); Load LoRA works here, for all layers") from None
+    from comfy import lora, lora_convert
+
+    clone = model.clone()
+    loaded = lora.load_lora(lora_convert.convert_lora(weights), lora.model_lora_keys_unet(clone.model, {}))
+    modules = dict(clone.model.named_modules())
+    layers: list[tuple[Any, tuple[int, int] | None]] = []
+    for key, adapter in loaded.items():
+        name, offset = (key, None) if isinstance(key, str) else (key[0], key[1] if len(key) > 1 else None)
+        module = modules.get(name.removesuffix(".weight"))
+        if module is None or not hasattr(adapter, "h") or (offset is not None and offset[0] != 0):
+            continue
+        layer = BypassForwardHook(module, adapter, multiplier=strength)  # tells the adapter what kind of layer it is for
+        layers.append((layer, None if offset is None else (offset[1], offset[2])))
+    if not layers:
+        raise ValueError(f"lora has {len(weights)} tensors, but none is for a layer of this model: it must be for the same family")
+    if len(layers) < len(loaded):
+        logging.warning(
+            "[MILD] %d of the LoRA's %d patches are of a kind that cannot act on some rows.", len(loaded) - len(layers), len(loaded)
+        )
+    patch = RowLora(frozenset(rows), total, layers)
+    before = clone.injections.get(LORA_KEY, [])
+    clone.set_injections(LORA_KEY, [*before, PatcherInjection(inject=patch.inject, eject=patch.eject)])
+    clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, LORA_KEY, patch.around_pass)
+    return clone
+
+
+def _float_type(module: nn.Module) -> torch.dtype | None:
+    """What an adapter's weights are kept in: the layer's own type where that is a plain one."""
+    dtype = getattr(getattr(module, "weight", None), "dtype", None)
+    return dtype if dtype in (torch.float32, torch.float16, torch.bfloat16) else None
