@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .attention import AttentionGap, AttentionReport, ModulateAttention, Regions
+from .batch import PhotoBatch
 from .compose import ComposeLayers, DecodeLayers
 from .control import CropImage, LayerControl, LayerLora, PersonPrompt
 from .effects import FindEffects
@@ -14,6 +15,7 @@ __all__ = ["NODES", "MILDExtension"]
 
 NODES: list[type[io.ComfyNode]] = [
     MiniModel,
+    PhotoBatch,
     SplitPeople,
     FindEffects,
     EncodeLayers,

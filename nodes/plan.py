@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 
 from ..mild_core.fill import fill_pathway
-from ..mild_core.plan import LayerPlan, Pathway, make_plan
+from ..mild_core.plan import LayerPlan, Pathway, make_plan, plan_of_fitting_size
 from ..mild_core.scene import choose
 from . import host
 from .types import PlanSocket, Prompts, PromptsSocket, SceneSocket, schema
@@ -65,7 +65,7 @@ class EncodeLayers(io.ComfyNode):
                     max=4096,
                     step=8,
                     tooltip="Pixels a side at which each crop is denoised. 0: what the checkpoint was trained on (SD1.5 512, SDXL and "
-                    "later 1024, MILD Mini Model 384).",
+                    "later 1024, MILD Mini Model 384), less where the photo is smaller.",
                 ),
                 io.Combo.Input(
                     "hole_shows",
@@ -82,6 +82,16 @@ class EncodeLayers(io.ComfyNode):
                     optional=True,
                     tooltip="Whose hidden parts are painted. all: everybody's, so that every layer is whole. staying: of those who stay, "
                     "what somebody who goes hid, which is all that the picture needs. nobody: only the background is painted.",
+                ),
+                io.Float.Input(
+                    "megapixels",
+                    default=0.0,
+                    min=0.0,
+                    max=1024.0,
+                    step=0.25,
+                    optional=True,
+                    tooltip="Bound on the megapixels of all layers together, where working_size is 0: with many people each is denoised "
+                    "smaller, down to three quarters of what the checkpoint was trained on. 0: no bound.",
                 ),
                 io.Mask.Input(
                     "effects",
@@ -116,11 +126,16 @@ class EncodeLayers(io.ComfyNode):
         complete="all",
         effects=None,
         prompts=(),
+        megapixels=0.0,
     ) -> io.NodeOutput:
-        size = working_size or host.working_size_of(vae, positive)
-        if size % 8 or size < 64:
-            raise ValueError(f"working_size is {size}, but it must be a multiple of 8 and at least 64")
-        plan = make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context, complete=complete, effects=effects)
+        if working_size and (working_size % 8 or working_size < 64):
+            raise ValueError(f"working_size is {working_size}, but it must be a multiple of 8 and at least 64")
+
+        def make(size: int) -> LayerPlan:
+            return make_plan(scene, working_size=size, grow_by=grow, feather=feather, context=context, complete=complete, effects=effects)
+
+        trained = host.working_size_of(vae, positive)
+        plan = make(working_size) if working_size else plan_of_fitting_size(make, trained, megapixels)
         seed %= 1 << 63  # what a generator takes
         rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed, on_level=told))
         filled = torch.stack(rows)

@@ -2,5 +2,6 @@
 
 from .layers import Completion, LayerPlan, Pathway, make_plan
 from .regions import REGIONS, RegionMap
+from .size import plan_of_fitting_size
 
-__all__ = ["REGIONS", "Completion", "LayerPlan", "Pathway", "RegionMap", "make_plan"]
+__all__ = ["REGIONS", "Completion", "LayerPlan", "Pathway", "RegionMap", "make_plan", "plan_of_fitting_size"]

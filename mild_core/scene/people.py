@@ -86,12 +86,14 @@ class Scene:
         people: nearest first.
         erased: ids of those who go.
         opacity: [H, W] in 0..1, the photo's own alpha channel; None when it came without one.
+        order: how sure the depth order is, for everybody and everybody farther, nearest first; empty where nobody looked.
     """
 
     photo: Tensor
     people: tuple[Person, ...]
     erased: frozenset[str] = frozenset()
     opacity: Tensor | None = None
+    order: tuple[InFront, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

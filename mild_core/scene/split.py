@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .box import Box
 from .choice import parse_order
+from .depth import given_order, order_people
 from .masks import components, hull
 from .part import Part
 from .people import Person, Scene
@@ -40,10 +41,11 @@ class MaskedPerson:
 
         Raises ValueError when it holds NaN or an infinity.
         """
+        values = self.mask.pixels if isinstance(self.mask, Part) else self.mask
+        if not values.sum(dtype=torch.float64).isfinite():
+            raise ValueError(f"people masks hold NaN or infinity in the mask of person {self.number}, but must hold numbers in 0 to 1")
         part = self.mask if isinstance(self.mask, Part) else Part.of(self.mask)
         pixels = part.pixels.to(device, torch.float32)
-        if not pixels.isfinite().all():
-            raise ValueError(f"people masks hold NaN or infinity in the mask of person {self.number}, but must hold numbers in 0 to 1")
         return Part(part.box, (pixels * (pixels >= FAINTEST)).clamp(max=1), part.size).tight()
 
 
@@ -96,10 +98,10 @@ def from_segs(segs: tuple) -> list[MaskedPerson]:
 def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: str = "", smallest: float = 0.0) -> Scene:
     """The scene of a photo and the masks of its people; nobody is erased yet.
 
-    Depth order, nearest first: the order given (`2,1,3`), else whoever's mask reaches lower in the picture is nearer (people
-    stand on the same ground). Of those who reach equally low, as everybody does whom the frame cuts, it is whose convex hull
-    others cover less of, then the larger. A pixel that several masks claim belongs to the nearest of them. What a nearer
-    person hides of somebody is taken to be the part of the convex hull of their visible pixels that nearer people cover.
+    Depth order, nearest first: the order given (`2,1,3`), else the one that the masks tell (`depth.order_people`): who cuts
+    whose outline, who covers or cuts off parts of whom, who reaches lower, who is larger. The scene's `order` says how sure
+    each pair is. A pixel that several masks claim belongs to the nearest of them. What a nearer person hides of somebody is
+    taken to be the part of the convex hull of their visible pixels that nearer people cover.
 
     Args:
         photo: IMAGE [1, H, W, 3 or 4] in 0..1; an alpha channel is kept apart.
@@ -119,12 +121,13 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     people = _named(found, max(smallest * height * width, 1), photo.device)
     if not people:
         raise ValueError("people masks hold nobody: they are empty, or every part is smaller than the smallest person")
-    anybody = torch.zeros(height, width, dtype=torch.bool, device=photo.device)
-    for one in people:
-        one.seen.box.view(anybody).logical_or_(one.seen.pixels)
-    people = parse_order(depth_order, people) or sorted(people, key=lambda p: _nearness(p, anybody))
+    given = parse_order(depth_order, people)
+    depth = given_order(given) if given else order_people(people)
+    shown = tuple(_with_bodies(_with_owners(depth.people)))
+    ids = {p.id for p in shown}
+    order = tuple(pair for pair in depth.pairs if {pair.nearer, pair.farther} <= ids)
     opacity = photo[0, ..., 3].float() if photo.shape[-1] == 4 else None
-    return Scene(photo[..., :3].float(), tuple(_with_bodies(_with_owners(people))), opacity=opacity)
+    return Scene(photo[..., :3].float(), shown, opacity=opacity, order=order)
 
 
 def _named(found: Sequence[MaskedPerson], smallest: float, device: torch.device) -> list[Person]:
@@ -140,14 +143,6 @@ def _named(found: Sequence[MaskedPerson], smallest: float, device: torch.device)
         twins = sum(p.id.split("-")[0] == id for p in people)
         people.append(Person(f"{id}-{twins}" if twins else id, one.number, claimed, soft, claimed, one.label))
     return people
-
-
-def _nearness(person: Person, anybody: Tensor) -> tuple[int, float, int, str]:
-    """A key that sorts people nearest first; `anybody` [H, W] is where any of them is."""
-    box, seen = person.seen.box, person.seen.pixels
-    body = hull(seen)
-    covered = (body & box.view(anybody) & ~seen).sum() / body.sum()
-    return 1 - box.bottom, float(covered), -person.area, person.id
 
 
 def _with_owners(people: Sequence[Person]) -> list[Person]:

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import disc
 
-from mild_core.plan import make_plan
+from mild_core.plan import make_plan, plan_of_fitting_size
 from mild_core.plan.crops import MARGIN, clusters, crop_around
 from mild_core.plan.layers import NOISES
 from mild_core.plan.regions import RegionMap
-from mild_core.scene import Box, choose
+from mild_core.scene import Box, MaskedPerson, choose, split_people
 
 
 @settings(max_examples=200, deadline=None)
@@ -142,8 +142,6 @@ def test_a_shadow_alone_can_go(two_people):
 
 
 def test_nothing_to_denoise_is_said():
-    from mild_core.scene import MaskedPerson, split_people
-
     scene = split_people(torch.rand(1, 40, 40, 3), [MaskedPerson(1, disc(40, 40, 20, 20, 5))])
     with pytest.raises(ValueError, match="nothing to denoise"):
         make_plan(scene, working_size=64)
@@ -182,3 +180,25 @@ def test_soft_masks_share_a_pixel_in_their_order():
 def test_without_a_hole_nothing_is_far():
     everywhere = torch.zeros(8, 8, dtype=torch.bool)
     assert not RegionMap.of(8, everywhere, ~everywhere, everywhere).distances(4, 4).any()
+
+
+@pytest.mark.parametrize(
+    ("photo", "trained", "budget", "size"),
+    [
+        ((2000, 3000), 512, 0.0, 512),  # room enough: what the model was trained on
+        ((300, 300), 512, 0.0, 384),  # a small photo is not blown up to it, but not below three quarters either
+        ((430, 430), 512, 0.0, 448),
+        ((2000, 3000), 512, 0.6, 512),  # two crops of 512: 0.52 megapixels
+        ((2000, 3000), 512, 0.4, 384),  # 448 would be 0.401
+        ((2000, 3000), 1024, 0.1, 768),  # no less than three quarters
+        ((2000, 3000), 384, 0.0, 384),
+    ],
+)
+def test_the_working_size(photo, trained, budget, size):
+    height, width = photo
+    radius = min(photo) // 30
+    masks = [disc(height, width, height // 4, width // 5, radius), disc(height, width, height // 2, width * 4 // 5, radius)]
+    scene = split_people(torch.zeros(1, height, width, 3), [MaskedPerson(n, m) for n, m in enumerate(masks, 1)])
+    scene = scene.erasing(choose("all", scene.people))
+    plan = plan_of_fitting_size(lambda size: make_plan(scene, working_size=size, grow_by=2), trained, budget)
+    assert plan.working_size == size
