@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..mild_core.compose import check_rows, compose, make_layers, rgba_batch
 from ..mild_core.fill import copy_detail
+from . import host
 from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
 
@@ -32,18 +33,27 @@ class DecodeLayers(io.ComfyNode):
                     tooltip="as sampled: what the sampler made. copied: what it made says where things are, and patches of the same photo, "
                     "never of other people, paint them: for models whose pictures come out soft, such as MILD Mini Model.",
                 ),
+                io.Combo.Input(
+                    "seam",
+                    options=["matched", "poisson", "feather"],
+                    default="matched",
+                    optional=True,
+                    tooltip="How what was painted meets the photo. matched: in colour, sharpness and grain, as the photo has them around "
+                    "the hole. poisson: besides, without any step at the edge. feather: blended as it is.",
+                ),
             ],
             outputs=[LayersSocket.Output(display_name="layers", tooltip="The background and every person, each as big as the photo.")],
         )
 
     @classmethod
-    def execute(cls, samples, plan, vae, detail="as sampled") -> io.NodeOutput:
+    def execute(cls, samples, plan, vae, detail="as sampled", seam="matched") -> io.NodeOutput:
         rows = vae.decode(samples["samples"])
         rows = rows.reshape(-1, *rows.shape[-3:])  # video VAEs decode to frames; a row is one picture
         if detail == "copied":
             check_rows(plan, rows)  # before the work, not after it
             rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], on_level=told))
-        return io.NodeOutput(make_layers(plan, rows))
+        with host.progress(len(plan.pathways)) as report:
+            return io.NodeOutput(make_layers(plan, rows, seam=seam, on_row=lambda done, _: report(done)))
 
 
 class ComposeLayers(io.ComfyNode):

@@ -6,7 +6,7 @@ Outside the feathered holes nothing is computed: those pixels are the photo's ow
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,8 @@ from ..scene.part import Part
 from ..scene.people import Person, Scene
 from ..scene.resize import resized
 from .edge import freed_colour, soft_edge
+from .seam import Seam
+from .seam import seam as meet
 
 __all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers", "rgba_batch"]
 
@@ -91,11 +93,15 @@ class Picture:
     changed: Tensor
 
 
-def make_layers(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> Layers:
+def make_layers(
+    plan: LayerPlan, rows: Sequence[Tensor] | Tensor, *, seam: Seam = "feather", on_row: Callable[[int, int], None] | None = None
+) -> Layers:
     """Layers from the decoded rows of a plan.
 
     Args:
         rows: IMAGE [S, S, 3] in 0..1, one for each pathway, in the plan's order; a row that is not of its crop's size is resampled.
+        seam: how a row is made to meet the photo, see `seam.seam`.
+        on_row: called with (rows done, all rows) after each.
     Raises ValueError when the number of rows is not the plan's, and when they are no numbers.
     """
     check_rows(plan, rows)
@@ -105,16 +111,18 @@ def make_layers(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> Layers:
     staying = scene.union(scene.staying)
     image, changed = photo.clone(), torch.zeros_like(photo[..., 0])
     denoised: dict[str, tuple[Pathway, Tensor]] = {}
-    for pathway, row in zip(plan.pathways, rows, strict=True):
-        row = row.to(photo).clamp(0, 1)
-        if pathway.person is not None:
-            denoised[pathway.person] = (pathway, row)
-            continue
-        box = pathway.paste.box.grown(math.ceil(plan.feather)).inside(pathway.crop).clip(height, width)
-        share = feather(pathway.paste.cut(box), plan.feather) * ~box.view(staying)
-        box.view(image).lerp_(_painted(pathway, row, box), share[..., None])
-        here = box.view(changed)
-        here.copy_(torch.maximum(here, share))
+    for done, (pathway, row) in enumerate(zip(plan.pathways, rows, strict=True), start=1):
+        painted = _painted(photo, pathway, row.detach().to(photo).clamp(0, 1), seam)
+        if pathway.person is None:
+            box = pathway.paste.box.grown(math.ceil(plan.feather)).inside(pathway.crop).clip(height, width)
+            share = feather(pathway.paste.cut(box), plan.feather) * ~box.view(staying)
+            box.view(image).lerp_(_of_crop(painted, pathway.crop, box), share[..., None])
+            here = box.view(changed)
+            here.copy_(torch.maximum(here, share))
+        else:
+            denoised[pathway.person] = (pathway, painted)
+        if on_row is not None:
+            on_row(done, len(plan.pathways))
     opaque = torch.ones_like(photo[:1, :1, 0]).expand(height, width)
     background = Layer("background", None, scene, Box(0, 0, width, height), image, opaque, changed, erased=False)
     people = [_person_layer(plan, person, *denoised.get(person.id, (None, None))) for person in reversed(scene.people)]
@@ -162,7 +170,7 @@ def _exact(image: Tensor, photo: Tensor, changed: Tensor) -> Tensor:
     return torch.where(differs, changed.clamp(min=1 / 255), torch.zeros_like(changed))
 
 
-def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, row: Tensor | None) -> Layer:
+def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, painted: Tensor | None) -> Layer:
     scene = plan.scene
     box = person.soft.box.union(person.body.box).grown(1).clip(*scene.size)
     photo, hole = box.view(scene.photo[0]), plan.hole.cut(box)
@@ -170,10 +178,10 @@ def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, row:
     # where the background is no longer the photo's, nor may the edge hold the photo's background
     colour = torch.where(hole[..., None], freed_colour(photo, alpha), photo) if hole.any() else photo
     changed = torch.zeros_like(alpha)
-    if pathway is not None and row is not None:
+    if pathway is not None and painted is not None:
         body, paste = person.body.cut(box), pathway.paste.cut(box)
         changed = feather(paste, min(plan.feather, PERSON_FEATHER)) * (body | paste)
-        colour = torch.lerp(colour, _painted(pathway, row, box), changed[..., None])
+        colour = torch.lerp(colour, _of_crop(painted, pathway.crop, box), changed[..., None])
         # the mask that came in knows nothing of the hidden part: its edge is smoothed here
         soft = F.avg_pool2d(F.pad(body.float()[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
         alpha = torch.where((body & ~visible) | paste, torch.maximum(soft, alpha), alpha)
@@ -184,7 +192,15 @@ def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, row:
     return Layer(name, person.id, scene, there.box, within.view(colour).clone(), there.pixels, within.view(changed).clone(), erased)
 
 
-def _painted(pathway: Pathway, row: Tensor, box: Box) -> Tensor:
-    """The row, in the photo's resolution, in that box; beyond the row its frame repeats."""
+def _painted(photo: Tensor, pathway: Pathway, row: Tensor, how: Seam) -> Tensor:
+    """The row in the photo's resolution, as big as its crop, made to meet the photo."""
     crop = pathway.crop
-    return box.moved(-crop.left, -crop.top).cut(resized(row, crop.height, crop.width))
+    painted = resized(row, crop.height, crop.width)
+    if how == "feather":
+        return painted
+    return meet(painted, crop.cut(photo), pathway.hole.cut(crop), pathway.source.cut(crop), how, pathway.batch_index)
+
+
+def _of_crop(painted: Tensor, crop: Box, box: Box) -> Tensor:
+    """What a crop's picture shows in that box of the photo; beyond the crop its frame repeats."""
+    return box.moved(-crop.left, -crop.top).cut(painted)

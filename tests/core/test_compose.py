@@ -155,3 +155,23 @@ def test_what_is_no_number_is_not_pasted():
 def test_all_layers_as_one_batch():
     _, layers = result(scene_of([(46, 40, 16), (34, 52, 16)], "1"))
     assert torch.equal(rgba_batch(layers), torch.stack([layer.rgba for layer in layers.stack]))
+
+
+@pytest.mark.parametrize("how", ["matched", "poisson"])
+def test_a_row_whose_colours_have_drifted_meets_the_photo(how):
+    """The photo is smooth; the row is the photo, a little redder and darker, as a VAE would give it back."""
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, HEIGHT), torch.linspace(0, 1, WIDTH), indexing="ij")
+    photo = torch.stack([0.3 + 0.3 * rows, 0.4 + 0.2 * columns, 0.6 - 0.2 * rows], -1)[None]
+    scene = split_people(photo, [MaskedPerson(1, disc(HEIGHT, WIDTH, 36, 50, 10))])
+    plan = make_plan(scene.erasing(choose("1", scene.people)), working_size=64)
+    drifted = (torch.stack([plan.working_image(p, photo[0]) for p in plan.pathways]) * 0.95 + torch.tensor([0.06, 0.0, 0.0])).clamp(0, 1)
+    error = {s: (compose(make_layers(plan, drifted, seam=s)).image - photo[0]).abs().max() for s in ("feather", how)}
+    assert error["feather"] > 0.03
+    assert error[how] < 0.01
+
+
+def test_rows_are_told_as_they_are_done():
+    plan, _ = result(scene_of([(46, 40, 16), (34, 52, 16)], "1"))
+    told = []
+    make_layers(plan, torch.rand(len(plan.pathways), 64, 64, 3), on_row=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
