@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..mild_core.scene import Scene, choose, from_masks, from_segs, split_people
+from ..mild_core.scene import Scene, choose, from_masks, from_segs, in_words, split_people
 from ..mild_core.scene.overlay import number_people
 from .types import SceneSocket, one_of, schema
 
@@ -43,7 +43,7 @@ class SplitPeople(io.ComfyNode):
                 io.String.Input(
                     "depth_order",
                     default="",
-                    tooltip="Who stands in front, nearest first, such as 2,1,3. Empty: whoever reaches lower in the picture is nearer.",
+                    tooltip="Who stands in front, nearest first, such as 2,1,3. Empty: told from the masks.",
                 ),
                 io.Float.Input(
                     "smallest",
@@ -54,7 +54,12 @@ class SplitPeople(io.ComfyNode):
                     tooltip="A mask smaller than this share of the photo is a speck, not a person.",
                 ),
             ],
-            outputs=[SceneSocket.Output(display_name="scene", tooltip="The photo, its people in depth order, and who goes.")],
+            outputs=[
+                SceneSocket.Output(display_name="scene", tooltip="The photo, its people in depth order, and who goes."),
+                io.String.Output(
+                    display_name="order", tooltip="Who is in front of whom, of those who touch, and how sure: 1 is in front of 2 (92 %)."
+                ),
+            ],
         )
 
     @classmethod
@@ -63,4 +68,4 @@ class SplitPeople(io.ComfyNode):
         found = from_masks(masks, separate) if segs is None else from_segs(segs)
         scene: Scene = split_people(photo, found, depth_order=depth_order, smallest=smallest)
         scene = scene.erasing(choose(erase, scene.people))
-        return io.NodeOutput(scene, ui=ui.PreviewImage(number_people(scene), cls=cls))
+        return io.NodeOutput(scene, in_words(scene), ui=ui.PreviewImage(number_people(scene), cls=cls))

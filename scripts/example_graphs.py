@@ -75,11 +75,11 @@ def erase(
             {"photo": Out("photo", "IMAGE"), "masks": Out("people", "MASK"), "erase": "1", "separate": "by value"},
         ),
         **models,
-        "encode": Node("MILDEncodeLayers", "Pathways", (900, 480), (340, 350), {"scene": Out("scene", "scene"), **prompts}),
+        "encode": Node("MILDEncodeLayers", "Pathways", (900, 480), (340, 450), {"scene": Out("scene", "scene"), **prompts}),
         "attend": Node(
             "MILDModulateAttention",
             "Look at the surroundings, not at other people",
-            (900, 890),
+            (900, 980),
             (340, 340),
             {"model": Out("model", "model" if "MILD" in models["model"].type else "MODEL"), "plan": Out("encode", "plan"), "method": "sma"},
         ),
@@ -102,10 +102,10 @@ def erase(
             "MILDDecodeLayers",
             "Layers of the photo",
             (1660, 480),
-            (280, 120),
+            (280, 140),
             {"samples": Out("sample", "LATENT"), "plan": Out("encode", "plan"), "vae": prompts["vae"], "detail": detail},
         ),
-        "compose": Node("MILDComposeLayers", "Picture of the layers", (1660, 660), (280, 90), {"layers": Out("decode", "layers")}),
+        "compose": Node("MILDComposeLayers", "Picture of the layers", (1660, 680), (280, 90), {"layers": Out("decode", "layers")}),
         "picture": Node(
             "SaveImage",
             "Picture",
@@ -120,13 +120,13 @@ def erase(
             (440, 380),
             {"images": Out("compose", "layers_rgba"), "filename_prefix": "mild/layer"},
         ),
-        "changed": Node("MaskPreview", "What changed", (1660, 820), (280, 280), {"mask": Out("compose", "changed")}),
+        "changed": Node("MaskPreview", "What changed", (1660, 840), (280, 280), {"mask": Out("compose", "changed")}),
     }
     groups = (
         Group("1  Photo and people", (20, 400), (340, 860)),
         Group("2  Who goes", (400, 400), (440, 620), "#8A8"),
         model_group,
-        Group("4  Erase", (880, 400), (740, 860)),
+        Group("4  Erase", (880, 400), (740, 940)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
     )
     return Graph(name, note, nodes, groups)

@@ -1,7 +1,7 @@
 """Scenes with known truth: people cut out of photographs, pasted on a photograph of a place.
 
 What no photograph tells is known here: what is behind everybody, everybody's whole body, and who stands in front. A scene
-obeys the rule by which depth is guessed from masks (`scene.split`): whoever reaches lower in the picture is nearer. People
+is one of level ground: whoever reaches lower in the picture is nearer. People
 grow towards the front, as they do in a picture of level ground.
 
 A cut-out is eroded by a pixel before its edge is smoothed, and resampled with premultiplied alpha, so that nothing of the

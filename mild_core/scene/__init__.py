@@ -2,8 +2,9 @@
 
 from .box import Box
 from .choice import choose
+from .depth import in_words
 from .part import Part
-from .people import Person, Scene
+from .people import InFront, Person, Scene
 from .split import MaskedPerson, Separation, from_masks, from_segs, split_people
 
-__all__ = ["Box", "MaskedPerson", "Part", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "split_people"]
+__all__ = ["Box", "InFront", "MaskedPerson", "Part", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "in_words", "split_people"]
