@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-attention bench-layers bench-methods train
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-attention bench-layers sheet bench-methods train
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -42,11 +42,17 @@ bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=..
 bench-fill:  ## time and score the content fill
 	$(RUN) scripts/bench_fill.py
 
+bench-depth:  ## how often the depth order is told right, from masks: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_depth.py --photos "$(PHOTOS)"
+
 bench-attention:  ## time and memory of modulated attention beside plain attention
 	$(RUN) scripts/bench_attention.py
 
 bench-layers:  ## what erasing many people costs, LoRAs in one pass, the limits
 	$(RUN) scripts/bench_layers.py
+
+sheet:  ## real photographs through the shipped graph, to look at: PHOTOS=../shared/photos
+	$(RUN) scripts/sheet.py --photos "$(PHOTOS)"
 
 bench-methods:  ## what each attention method does to the bundled model: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_methods.py --photos "$(PHOTOS)"

@@ -40,7 +40,7 @@ from mild_core.data.scenes import TrueScene, make_scene  # noqa: E402
 from mild_core.fill import Initialization, copy_detail, fill_pathway  # noqa: E402
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
-from mild_core.plan import LayerPlan, make_plan  # noqa: E402
+from mild_core.plan import Completion, LayerPlan, make_plan  # noqa: E402
 from mild_core.scene import from_masks, split_people  # noqa: E402
 
 METHODS = {
@@ -63,9 +63,11 @@ Patch = Callable[[Any, Any, LayerPlan], Any]
 
 
 class Sample(Protocol):
-    """Rows [P, S, S, 3] to start from, to denoised rows [P, S, S, 3]."""
+    """Rows [P, S, S, 3] to start from, to denoised rows [P, S, S, 3]; `complete` is what the plan was made with."""
 
-    def __call__(self, plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None) -> Tensor: ...
+    def __call__(
+        self, plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None, complete: Completion = "all"
+    ) -> Tensor: ...
 
 
 @dataclass
@@ -149,13 +151,16 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     defaults = importlib.import_module("mild_pack.nodes.types").defaults(encode)
 
     @torch.inference_mode()
-    def sample(plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None) -> Tensor:
+    def sample(
+        plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None, complete: Completion = "all"
+    ) -> Tensor:
         told = {
             **defaults,
             "positive": conditioning["background"],
             "negative": conditioning["none"],
             "person_positive": conditioning["person"],
             "working_size": plan.working_size,
+            "complete": complete,
             "initialize": "smooth",  # replaced below by the fills that all methods share
         }
         positive, negative, latent, _ = encode.execute(scene=plan.scene, vae=vae, **told).args

@@ -67,8 +67,12 @@ def run(server: Server, photo: bytes, people: bytes, words: str) -> tuple[Image.
     graph["people"]["inputs"]["image"] = server.upload(people, "people.png")
     graph["scene"]["inputs"].update(erase=words, separate="by value")
     made = server.run(graph, lambda *_: None)
-    pictures = {name: [Image.open(io.BytesIO(server.view(file))) for file in made[name]["images"]] for name in ("picture", "layers")}
-    return pictures["picture"][0], pictures["layers"]
+    (picture,), layers = ([_opened(server.view(file)) for file in made[name]["images"]] for name in ("picture", "layers"))
+    return picture, layers
+
+
+def _opened(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png))
 
 
 def chequered(layer: Image.Image) -> Image.Image:

@@ -41,9 +41,10 @@ def freed_colour(photo: Tensor, alpha: Tensor) -> Tensor:
 
 def _mean_around(image: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Mean colour [H, W, 3] of the pixels that count within `REACH`, and whether there are any [H, W, 1]."""
-    planes = torch.cat([image.permute(2, 0, 1) * weight, weight[None]])[None]
-    for size, padding in (((2 * REACH + 1, 1), (REACH, 0)), ((1, 2 * REACH + 1), (0, REACH))):
-        planes = F.avg_pool2d(planes, size, stride=1, padding=padding)
-    summed = planes[0].permute(1, 2, 0)
+    import cv2
+
+    weighted = torch.cat([image * weight[..., None], weight[..., None]], -1).cpu().numpy()
+    window = (2 * REACH + 1, 2 * REACH + 1)
+    summed = torch.from_numpy(cv2.boxFilter(weighted, -1, window, borderType=cv2.BORDER_CONSTANT)).to(image.device)
     there = summed[..., 3:]
     return summed[..., :3] / there.clamp(min=1e-8), there > 1e-6

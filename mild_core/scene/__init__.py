@@ -7,4 +7,17 @@ from .part import Part
 from .people import InFront, Person, Scene
 from .split import MaskedPerson, Separation, from_masks, from_segs, split_people
 
-__all__ = ["Box", "InFront", "MaskedPerson", "Part", "Person", "Scene", "Separation", "choose", "from_masks", "from_segs", "in_words", "split_people"]
+__all__ = [
+    "Box",
+    "InFront",
+    "MaskedPerson",
+    "Part",
+    "Person",
+    "Scene",
+    "Separation",
+    "choose",
+    "from_masks",
+    "from_segs",
+    "in_words",
+    "split_people",
+]

@@ -42,7 +42,7 @@ class MaskedPerson:
         Raises ValueError when it holds NaN or an infinity.
         """
         values = self.mask.pixels if isinstance(self.mask, Part) else self.mask
-        if not values.sum(dtype=torch.float64).isfinite():
+        if not values.sum(dtype=torch.float32).isfinite():
             raise ValueError(f"people masks hold NaN or infinity in the mask of person {self.number}, but must hold numbers in 0 to 1")
         part = self.mask if isinstance(self.mask, Part) else Part.of(self.mask)
         pixels = part.pixels.to(device, torch.float32)

@@ -21,10 +21,16 @@ NODES = [
     "MILDAttentionGap",
     "MILDAttentionReport",
     "MILDComposeLayers",
+    "MILDCropImage",
     "MILDDecodeLayers",
     "MILDEncodeLayers",
+    "MILDFindEffects",
+    "MILDLayerControl",
+    "MILDLayerLora",
     "MILDMiniModel",
     "MILDModulateAttention",
+    "MILDPersonPrompt",
+    "MILDPhotoBatch",
     "MILDRegions",
     "MILDSplitPeople",
 ]
@@ -164,6 +170,40 @@ def test_nodes_of_a_workflow_do_not_overlap_and_lie_in_their_groups(name):
     for one, (left, top, right, bottom) in boxes.items():
         inside = [g for g in groups if g[0] <= left and g[1] <= top and right <= g[2] and bottom <= g[3]]
         assert one == "What to do" or len(inside) == 1, f"{one} lies in {len(inside)} groups"
+
+
+def test_two_photos_in_one_graph_are_the_two_one_by_one(server, graph):
+    """With layers a few at a time, people painted less, and shadows looked for."""
+    graph |= {
+        "effects": {"class_type": "MILDFindEffects", "inputs": {"scene": ["scene", 0], "reach": 0.6, "sensitivity": 0.5, "grow": 2}},
+        "control": {
+            "class_type": "MILDLayerControl",
+            "inputs": {"model": ["model", 0], "plan": ["encode", 3], "background": 1.0, "people": 0.5, "at_a_time": 1},
+        },
+    }
+    graph["encode"]["inputs"]["effects"] = ["effects", 0]
+    graph["attend"]["inputs"]["model"] = ["control", 0]
+    alone = []
+    for words in ("1", "3"):
+        graph["scene"]["inputs"]["erase"] = words
+        alone.append(pixels(server.view(server.run(graph)["picture"]["images"][0])))
+    graph |= {
+        "photos": {"class_type": "ImageBatch", "inputs": {"image1": ["photo", 0], "image2": ["photo", 0]}},
+        "labels": {"class_type": "LoadImage", "inputs": {"image": graph["people"]["inputs"]["image"]}},
+        "both": {"class_type": "ImageBatch", "inputs": {"image1": ["labels", 0], "image2": ["labels", 0]}},
+        "masks": {"class_type": "ImageToMask", "inputs": {"image": ["both", 0], "channel": "red"}},
+        "batch": {
+            "class_type": "MILDPhotoBatch",
+            "inputs": {"photos": ["photos", 0], "masks": ["masks", 0], "erase": "1\n3", "people_each": ""},
+        },
+    }
+    del graph["people"]
+    graph["scene"]["inputs"].update(photo=["batch", 0], masks=["batch", 1], erase=["batch", 2])
+    together = [pixels(server.view(file)) for file in server.run(graph)["picture"]["images"]]
+    assert len(together) == 2
+    assert not np.array_equal(*together)
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
 def test_a_choice_of_somebody_who_is_not_there_says_who_is(server, graph):

@@ -132,6 +132,7 @@ def test_rows_are_named_by_role_and_by_person(pack):
 
 
 def test_a_lora_from_the_models_folder_acts_on_the_layers_named(pack, tmp_path, monkeypatch):
+    pytest.importorskip("comfy.weight_adapter.bypass", reason="needs a ComfyUI that computes LoRAs beside the weights")
     import folder_paths
     from safetensors.torch import save_file
 

@@ -1,5 +1,7 @@
 """What is different from row to row, on the core's own samplers and tiny random models of each family."""
 
+import sys
+
 import pytest
 import torch
 from tiny_runs import HEIGHT, NAMES, WIDTH, family, lora, regions, same, sample
@@ -12,6 +14,12 @@ def forget():
     yield
     family.cache_clear()
     lora.cache_clear()
+
+
+@pytest.fixture
+def bypass(pack):
+    """LoRAs beside the weights, which older cores do not have."""
+    pytest.importorskip("comfy.weight_adapter.bypass", reason="needs a ComfyUI that computes LoRAs beside the weights")
 
 
 @pytest.fixture(params=NAMES)
@@ -136,7 +144,7 @@ def test_a_row_of_less_strength_is_denoised_as_by_a_sampler_of_fewer_steps(pack,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_loras_act_on_their_rows_in_one_pass(pack, name):
+def test_two_loras_act_on_their_rows_in_one_pass(pack, bypass, name):
     from comfy.sd import load_lora_for_models
 
     tiny, host = family(name), pack.nodes.host
@@ -154,7 +162,7 @@ def test_two_loras_act_on_their_rows_in_one_pass(pack, name):
     assert torch.equal(sample(tiny, tiny.model, rows=ROWS), plain), "nothing is left behind on the model"
 
 
-def test_a_lora_keeps_its_rows_when_rows_run_apart(pack):
+def test_a_lora_keeps_its_rows_when_rows_run_apart(pack, bypass):
     tiny, host = family("SD1.5"), pack.nodes.host
     patched = host.lora_rows(tiny.model, dict(lora("SD1.5")), 1.0, [1], ROWS)
     together = sample(tiny, patched, rows=ROWS)
@@ -162,13 +170,19 @@ def test_a_lora_keeps_its_rows_when_rows_run_apart(pack):
         assert same(sample(tiny, host.limit_rows(patched, ROWS, most), rows=ROWS), together)
 
 
-def test_a_lora_of_another_family_is_named(pack):
+def test_a_lora_of_another_family_is_named(pack, bypass):
     tiny = family("SD1.5")
     with pytest.raises(ValueError, match="none is for a layer of this model"):
         pack.nodes.host.lora_rows(tiny.model, dict(lora("Wan")), 1.0, [0], ROWS)
 
 
-def test_interrupting_leaves_the_model_as_it_was(pack):
+def test_an_older_core_is_named(pack, monkeypatch):
+    monkeypatch.setitem(sys.modules, "comfy.weight_adapter.bypass", None)
+    with pytest.raises(ValueError, match="a LoRA for some layers needs a newer ComfyUI"):
+        pack.nodes.host.lora_rows(family("SD1.5").model, dict(lora("SD1.5")), 1.0, [0], ROWS)
+
+
+def test_interrupting_leaves_the_model_as_it_was(pack, bypass):
     from comfy import model_management
 
     tiny, host = family("SD1.5"), pack.nodes.host
