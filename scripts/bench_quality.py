@@ -50,9 +50,10 @@ METHODS = {
     "exemplar": "exemplar fill",
     "noise": "model from noise",
     "model": "exemplar fill + model",
-    "detail": "the same, detail copied",
+    "matched": "the same, seam matched",
+    "detail": "the same, detail copied, seam matched",
 }
-OF_MODEL = ("noise", "model", "detail")
+OF_MODEL = ("noise", "model", "matched", "detail")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
 WORKING_SIZE = 384  # what MILD Encode Layers takes for the bundled model
 INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
@@ -121,7 +122,7 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
     start = time.perf_counter()
     if method == "detail":
         rows = [copy_detail(case.plan, *pair) for pair in zip(case.plan.pathways, rows, strict=True)]
-    picture = compose(make_layers(case.plan, rows)).image
+    picture = compose(make_layers(case.plan, rows, seam="matched" if method in ("matched", "detail") else "feather")).image
     return picture, shared + time.perf_counter() - start
 
 

@@ -76,12 +76,19 @@ def erase(
         ),
         **models,
         "encode": Node("MILDEncodeLayers", "Pathways", (900, 480), (340, 450), {"scene": Out("scene", "scene"), **prompts}),
+        "control": Node(
+            "MILDLayerControl",
+            "How strongly, how many at a time",
+            (1300, 980),
+            (300, 180),
+            {"model": Out("model", "model" if "MILD" in models["model"].type else "MODEL"), "plan": Out("encode", "plan")},
+        ),
         "attend": Node(
             "MILDModulateAttention",
             "Look at the surroundings, not at other people",
             (900, 980),
             (340, 340),
-            {"model": Out("model", "model" if "MILD" in models["model"].type else "MODEL"), "plan": Out("encode", "plan"), "method": "sma"},
+            {"model": Out("control", "model"), "plan": Out("encode", "plan"), "method": "sma"},
         ),
         "sample": Node(
             "KSampler",

@@ -47,9 +47,9 @@ def sample(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: i
     return Sampled(samples, plan, vae, scene)
 
 
-def finish(pack: ModuleType, sampled: Sampled, detail: str = "as sampled") -> Erased:
+def finish(pack: ModuleType, sampled: Sampled, detail: str = "as sampled", seam: str = "matched") -> Erased:
     """Layers and picture of what was sampled."""
-    (layers,) = pack.nodes.DecodeLayers.execute(sampled.samples, sampled.plan, sampled.vae, detail).args
+    (layers,) = pack.nodes.DecodeLayers.execute(sampled.samples, sampled.plan, sampled.vae, detail, seam).args
     image, changed, rgba = pack.nodes.ComposeLayers.execute(layers).args
     hole = sampled.plan.hole.whole
     return Erased(image[0], changed[0], rgba, hole, sampled.scene)

@@ -58,9 +58,9 @@ def _build(config: str, dtype: torch.dtype, unet: dict[str, Any], **family: Any)
     return Family(ModelPatcher(base, load_device=cpu, offload_device=cpu), **family)
 
 
-def _unet(config: str, dtype: torch.dtype, context: int, adm: int | None, **family: Any) -> Family:
+def _unet(config: str, dtype: torch.dtype, context: int, adm: int | None, in_channels: int = 4, **family: Any) -> Family:
     shape = {
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
+        "image_size": 32, "in_channels": in_channels, "out_channels": 4, "num_res_blocks": [1, 1], "channel_mult": (1, 2),
         "model_channels": 32 if adm is None else 64,
         "transformer_depth": [1, 1], "transformer_depth_output": [1, 1, 1, 1], "transformer_depth_middle": 1, "context_dim": context,
         "use_spatial_transformer": True, "use_linear_in_transformer": adm is not None, "adm_in_channels": adm,
@@ -97,6 +97,7 @@ def _nextdit(config: str, dtype: torch.dtype, multiple: int | None) -> Family:
 
 FAMILIES: dict[str, Callable[[torch.dtype], Family]] = {
     "SD1.5": lambda dtype: _unet("SD15", dtype, 24, None),
+    "SD1.5 inpainting": lambda dtype: _unet("SD15", dtype, 24, None, in_channels=9),
     "SDXL": lambda dtype: _unet("SDXL", dtype, 24, 16 + 6 * 256, pooled=16),
     "SD3": lambda dtype: _build(
         "SD3",

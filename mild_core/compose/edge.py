@@ -13,11 +13,15 @@ SURE = 0.95  # of alpha: what is more is the person's own colour
 
 
 def soft_edge(alpha: Tensor, where: Tensor) -> Tensor:
-    """A mask [H, W] in 0..1 with an antialiased edge `where` [H, W] says; one that has soft pixels of its own stays as it is."""
+    """A mask [H, W] in 0..1 with an antialiased edge `where` [H, W] says; one that has soft pixels of its own stays as it is.
+
+    What was in the mask is still more than half opaque, what was not is less.
+    """
     if ((alpha > 0) & (alpha < 1)).any():
         return alpha
     smoothed = F.avg_pool2d(F.pad(alpha[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
-    return torch.where(where, smoothed, alpha)
+    softened = torch.where(alpha > 0.5, smoothed.clamp(min=0.51), smoothed.clamp(max=0.49))
+    return torch.where(where, softened, alpha)
 
 
 def freed_colour(photo: Tensor, alpha: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from comfy import model_management
+from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from torch import Tensor, nn
@@ -39,13 +40,13 @@ class SubBatches:
     """Runs a model on as many rows at a time as fit into memory, with the result of all at once.
 
     Attributes:
-        model: whose memory is asked for.
+        network: of the model, which knows what memory it needs. The model itself, whose options hold this, would never be let go of.
         total: rows of the plan.
         most: rows at a time at most; 0 for as many as fit.
         previous: the function wrapper that was there before.
     """
 
-    model: ModelPatcher
+    network: BaseModel
     total: int
     most: int = 0
     previous: Callable[..., Tensor] | None = None
@@ -78,8 +79,8 @@ class SubBatches:
             some = range(start, min(start + self._at_once(rows, conditions, x.shape, free), rows))
             try:
                 part = self._run(apply_model, args, some, rows)
-            except model_management.OOM_EXCEPTION:
-                if len(some) == 1:
+            except Exception as error:
+                if len(some) == 1 or not _out_of_memory(error):
                     raise
                 self.found = math.ceil(len(some) / 2)
                 logging.warning("[MILD] out of memory with %d layers at a time; going on with %d.", len(some), self.found)
@@ -101,8 +102,14 @@ class SubBatches:
 
     def _at_once(self, rows: int, conditions: int, shape: Sequence[int], room: float) -> int:
         most = min(self.found or self.most or rows, self.most or rows, rows)
-        one = HEADROOM * self.model.model.memory_required([conditions, *shape[1:]])
+        one = HEADROOM * self.network.memory_required([conditions, *shape[1:]])
         return _even(rows, max(min(most, int(room / max(one, 1))), 1))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if hasattr(model_management, "is_oom"):  # newer cores know more kinds
+        return model_management.is_oom(error)
+    return isinstance(error, model_management.OOM_EXCEPTION)
 
 
 def _even(rows: int, most: int) -> int:
@@ -124,7 +131,7 @@ def _of_rows(value: Any, places: Tensor, total: int) -> Any:
 def limit_rows(model: ModelPatcher, rows: int, most: int = 0) -> ModelPatcher:
     """A clone that runs the rows of a plan a few at a time: as many as fit into memory, at most `most` (0: no bound)."""
     clone = model.clone()
-    patch = SubBatches(clone, rows, most, clone.model_options.get("model_function_wrapper"))
+    patch = SubBatches(clone.model, rows, most, clone.model_options.get("model_function_wrapper"))
     clone.set_model_unet_function_wrapper(patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, patch.around_run)
     clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, patch.before_run)
@@ -145,10 +152,9 @@ def delay_rows(model: ModelPatcher, strengths: Sequence[float]) -> ModelPatcher:
     def active(sigma: Tensor, denoise_mask: Tensor, extra_options: dict[str, Any]) -> Tensor:
         if previous is not None:
             denoise_mask = previous(sigma, denoise_mask, extra_options=extra_options)
-        sigmas = extra_options["sigmas"]
-        steps = len(sigmas) - 1
-        step = int((sigmas.float().cpu() - float(sigma.flatten()[0])).abs()[:-1].argmin())
-        on = [step >= steps - round(strength * steps) for strength in strengths]
+        sigmas = extra_options["sigmas"].tolist()  # of steps + 1 noise levels, the last of them the end
+        first = [sigmas[round((1 - strength) * (len(sigmas) - 1))] for strength in strengths]
+        on = [float(sigma.flatten()[0]) <= begin * (1 + 1e-4) for begin in first]
         rows = torch.tensor(on, device=denoise_mask.device).repeat(len(denoise_mask) // len(on))
         return denoise_mask * rows.reshape(-1, *[1] * (denoise_mask.ndim - 1))
 

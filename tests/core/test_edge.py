@@ -46,6 +46,9 @@ def test_only_hard_masks_are_softened_and_only_where_told():
     between = (softened > 0) & (softened < 1)
     assert between.any()
     assert (torch.nn.functional.max_pool2d(hard[None, None], 3, 1, 1)[0, 0][between] == 1).all(), "one pixel at most"
+    assert torch.equal(softened > 0.5, hard > 0.5)
+    speck = disc(SIZE, SIZE, 30, 10, 0)
+    assert torch.equal(soft_edge(speck, left) > 0.5, speck > 0.5)
     assert torch.equal(soft_edge(soft, left), soft)
 
 

@@ -144,9 +144,9 @@ def test_the_folder_is_replaced_as_a_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert sorted(p.name for p in (out / "layers").iterdir()) == [
         "00-background.png",
-        "01-person-2.png",
-        "02-person-1.png",
-        "03-person-3.png",
+        "01-person-3.png",
+        "02-person-2.png",
+        "03-person-1.png",
     ]
     html = (out / "index.html").read_text(encoding="utf-8")
     assert "a &lt;photo&gt;" in html

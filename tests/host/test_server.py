@@ -35,7 +35,7 @@ NODES = [
     "MILDSplitPeople",
 ]
 ERASED, STAYING = (1, 3), (2,)
-FAR_TO_NEAR = (2, 1, 3)
+FAR_TO_NEAR = (3, 2, 1)
 
 
 class Run:

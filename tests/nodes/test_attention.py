@@ -203,7 +203,7 @@ def test_the_override_computes_what_the_engine_does(pack):
     host, methods = pack.nodes.host, pack.mild_core.attention
     patch = host.AttentionPatch(regions(1), methods.sma())
     patch.layout = host.layout.Layout("test", 1, joint=True)
-    patch.rows, patch.latent, patch.sigma, patch.now = 1, (4, 5), 1.0, 1.0
+    patch.rows, patch.pathways, patch.latent, patch.sigma, patch.now = 1, (0,), (4, 5), 1.0, 1.0
     from comfy.ldm.modules.attention import attention_pytorch
 
     q, k, v = torch.randn(3, 1, 2, 23, 16)

@@ -69,7 +69,7 @@ def custom_advanced(model, positive, negative, latent, steps=4):
     return custom.SamplerCustomAdvanced.execute(noise, guider, sampler, sigmas, latent)[0]["samples"]
 
 
-@pytest.mark.parametrize("name", ["SD1.5", "SDXL", "Flux", "Flux Fill", "Qwen-Image", "Wan"])
+@pytest.mark.parametrize("name", ["SD1.5", "SD1.5 inpainting", "SDXL", "Flux", "Flux Fill", "Qwen-Image", "Wan"])
 def test_stock_samplers_agree_and_keep_what_is_no_hole(pack, name):
     tiny = family(name)
     scene = scene_of(pack)
@@ -87,7 +87,7 @@ def test_stock_samplers_agree_and_keep_what_is_no_hole(pack, name):
     assert torch.equal(image[0][changed[0] == 0], scene.photo[0][changed[0] == 0])
 
 
-@pytest.mark.parametrize("name", ["SD1.5", "Flux Fill"])
+@pytest.mark.parametrize("name", ["SD1.5", "SD1.5 inpainting", "Flux Fill"])
 def test_one_more_person_leaves_the_others_as_they_were(pack, name):
     """Same noise, same first guess, same result, whoever else is in the batch."""
     tiny = family(name)
@@ -173,15 +173,17 @@ def test_each_row_has_its_own_part_of_a_controlnet_hint(pack):
     (hints,) = pack.nodes.CropImage.execute(plan, torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(0))).args
     assert hints.shape == (3, 64, 64, 3)
 
-    def run(hints, rows=slice(None)):
+    def run(hints, rows=slice(None), model=tiny.model):
         told = ControlNetApplyAdvanced().apply_controlnet(positive, negative, control, hints, 1.0, 0.0, 1.0)
         part = {name: value[rows] for name, value in latent.items()}
-        return ksampler(tiny.model, *told, part)
+        return ksampler(model, *told, part)
 
     together = run(hints)
     for row in range(3):
         alone = run(hints[row : row + 1], slice(row, row + 1))
         assert torch.allclose(together[row], alone[0], atol=2e-3 * float(alone.std()))
+    apart = run(hints, model=pack.nodes.LayerControl.execute(tiny.model, plan, 1.0, 1.0, 1).args[0])
+    assert torch.allclose(apart, together, atol=2e-3 * float(together.std())), "each row keeps its hint when rows run apart"
     swapped = run(hints.flip(0))
     assert not same(swapped[0], together[0])
     with pytest.raises(ValueError, match="image is 1×64×64×3, but it must be one picture of 96×128"):
