@@ -50,8 +50,8 @@ METHODS = {
     "exemplar": "exemplar fill",
     "noise": "model from noise",
     "model": "exemplar fill + model",
-    "matched": "the same, seam matched",
-    "detail": "the same, detail copied, seam matched",
+    "matched": "the same, matched",
+    "detail": "the same, copied",
 }
 OF_MODEL = ("noise", "model", "matched", "detail")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
