@@ -60,7 +60,7 @@ def check(photo, plan, picture):
     assert not (plan.hole.whole & scene.union(scene.staying)).any()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_any_masks_of_any_size(data):
     height, width = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 60))
