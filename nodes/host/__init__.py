@@ -2,8 +2,9 @@
 
 from .attention import AttentionPatch, UnreachableError, install, percent_to_sigma
 from .files import load_lora, lora_names
+from .loras import lora_rows
 from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
-from .rows import delay_rows, limit_rows, lora_rows
+from .rows import delay_rows, limit_rows
 
 __all__ = [
     "AttentionPatch",

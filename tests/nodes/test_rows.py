@@ -162,6 +162,23 @@ def test_two_loras_act_on_their_rows_in_one_pass(pack, bypass, name):
     assert torch.equal(sample(tiny, tiny.model, rows=ROWS), plain), "nothing is left behind on the model"
 
 
+def test_a_lora_for_a_part_of_a_fused_layer(pack, bypass):
+    """As diffusers names them: queries apart from keys, where Flux has both in one layer."""
+    from comfy.sd import load_lora_for_models
+
+    tiny, g = family("Flux"), torch.Generator().manual_seed(0)
+    made = {}
+    for place in ("transformer_blocks.0.attn.to_k", "single_transformer_blocks.0.attn.to_v"):
+        for part, shape in (("lora_A", (2, 48)), ("lora_B", (48, 2))):
+            made[f"transformer.{place}.{part}.weight"] = torch.randn(*shape, generator=g)
+    rows = sample(tiny, pack.nodes.host.lora_rows(tiny.model, dict(made), 1.0, [1], ROWS), rows=ROWS)
+    plain = sample(tiny, tiny.model, rows=ROWS)
+    merged = sample(tiny, load_lora_for_models(tiny.model, None, dict(made), 1.0, 0)[0], rows=ROWS)
+    assert not same(merged[1], plain[1])
+    for row, expected in ((0, plain), (1, merged), (2, plain)):
+        assert torch.allclose(rows[row], expected[row], atol=2e-3 * float(plain.std()))
+
+
 def test_a_lora_keeps_its_rows_when_rows_run_apart(pack, bypass):
     tiny, host = family("SD1.5"), pack.nodes.host
     patched = host.lora_rows(tiny.model, dict(lora("SD1.5")), 1.0, [1], ROWS)
