@@ -60,10 +60,24 @@ is Stable Diffusion 1.5 inpainting. The prompts say what is behind everybody, an
 """
 
 
+NOTE_SHADOWS = """
+**Their shadows** proposes a mask of the shadows of who goes; the node shows it in pink. What it marks goes too. Where it is \
+wrong, lower *sensitivity* or *reach*, or put a mask of your own in its place.
+"""
+
+
 def erase(
-    name: str, note: str, models: dict[str, Node], prompts: dict[str, Out], sampling: dict[str, Any], detail: str, model_group: Group
+    name: str,
+    note: str,
+    models: dict[str, Node],
+    prompts: dict[str, Out],
+    sampling: dict[str, Any],
+    detail: str,
+    model_group: Group,
+    shadows: bool = False,
 ) -> Graph:
-    """The graph of all examples: only the model, where its prompts come from and who paints the detail differ."""
+    """The graph of all examples: only the model, where its prompts come from, who paints the detail and shadows differ."""
+    effects = {"effects": Node("MILDFindEffects", "Their shadows", (420, 1080), (400, 400), {"scene": Out("scene", "scene")})}
     nodes = {
         "photo": Node("LoadImage", "Photo", (40, 480), (300, 340), {"image": PHOTO}),
         "people": Node("LoadImageMask", "People", (40, 880), (300, 360), {"image": PEOPLE, "channel": "red"}),
@@ -74,8 +88,15 @@ def erase(
             (400, 520),
             {"photo": Out("photo", "IMAGE"), "masks": Out("people", "MASK"), "erase": "1", "separate": "by value"},
         ),
+        **(effects if shadows else {}),
         **models,
-        "encode": Node("MILDEncodeLayers", "Pathways", (900, 480), (340, 450), {"scene": Out("scene", "scene"), **prompts}),
+        "encode": Node(
+            "MILDEncodeLayers",
+            "Pathways",
+            (900, 480),
+            (340, 450),
+            {"scene": Out("scene", "scene"), **prompts, **({"effects": Out("effects", "effects")} if shadows else {})},
+        ),
         "control": Node(
             "MILDLayerControl",
             "How strongly, how many at a time",
@@ -131,7 +152,7 @@ def erase(
     }
     groups = (
         Group("1  Photo and people", (20, 400), (340, 860)),
-        Group("2  Who goes", (400, 400), (440, 620), "#8A8"),
+        Group("2  Who goes", (400, 400), (440, 1100 if shadows else 620), "#8A8"),
         model_group,
         Group("4  Erase", (880, 400), (740, 940)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
@@ -139,20 +160,26 @@ def erase(
     return Graph(name, note, nodes, groups)
 
 
-MINI = erase(
-    "erase",
-    NOTE + NOTE_MINI,
-    {"model": Node("MILDMiniModel", "Model", (500, 120), (320, 130))},
-    {
-        "positive": Out("model", "positive"),
-        "negative": Out("model", "negative"),
-        "vae": Out("model", "vae"),
-        "person_positive": Out("model", "person"),
-    },
-    {"steps": 4, "cfg": 1.0, "denoise": 0.4},
-    "copied",
-    Group("3  Model", (480, 40), (360, 230), "#A88"),
-)
+def erase_with_mini(name: str, note: str, shadows: bool) -> Graph:
+    return erase(
+        name,
+        note,
+        {"model": Node("MILDMiniModel", "Model", (500, 120), (320, 130))},
+        {
+            "positive": Out("model", "positive"),
+            "negative": Out("model", "negative"),
+            "vae": Out("model", "vae"),
+            "person_positive": Out("model", "person"),
+        },
+        {"steps": 4, "cfg": 1.0, "denoise": 0.4},
+        "copied",
+        Group("3  Model", (480, 40), (360, 230), "#A88"),
+        shadows,
+    )
+
+
+MINI = erase_with_mini("erase", NOTE + NOTE_MINI, shadows=False)
+SHADOWS = erase_with_mini("erase_shadows", NOTE + NOTE_MINI + NOTE_SHADOWS, shadows=True)
 CHECKPOINT = erase(
     "erase_checkpoint",
     NOTE + NOTE_CHECKPOINT,
@@ -186,4 +213,4 @@ CHECKPOINT = erase(
     "as sampled",
     Group("3  Model and prompts", (480, 40), (1480, 230), "#A88"),
 )
-GRAPHS = (MINI, CHECKPOINT)
+GRAPHS = (MINI, SHADOWS, CHECKPOINT)

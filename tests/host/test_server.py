@@ -173,6 +173,16 @@ def test_nodes_of_a_workflow_do_not_overlap_and_lie_in_their_groups(name):
         assert one == "What to do" or len(inside) == 1, f"{one} lies in {len(inside)} groups"
 
 
+def test_the_graph_with_shadows_runs(server, scene):
+    graph = json.loads((WORKFLOWS / "api" / "erase_shadows.json").read_text(encoding="utf-8"))
+    graph["sample"]["inputs"]["steps"] = 2
+    made = server.run(graph)
+    picture, changed, proposed = (pixels(server.view(made[node]["images"][0])) for node in ("picture", "changed", "effects"))
+    untouched = changed[..., 0] == 0
+    assert (picture[untouched] == scene.photo[untouched]).all()
+    assert proposed.shape[:2] == scene.labels.shape
+
+
 def test_two_photos_in_one_graph_are_the_two_one_by_one(server, graph):
     """With layers a few at a time, people painted less, and shadows looked for."""
     graph |= {
