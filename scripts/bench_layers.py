@@ -29,7 +29,6 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +46,7 @@ from mild_core.compose import compose, make_layers  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import LayerPlan, make_plan  # noqa: E402
 from mild_core.scene import MaskedPerson, Scene, choose, from_masks, split_people  # noqa: E402
-from scripts.bench_attention import RETURNED_AT_ONCE, resident  # noqa: E402
+from scripts.bench_attention import RETURNED_AT_ONCE, peak  # noqa: E402
 from scripts.bench_quality import WORKING_SIZE, core_sampler  # noqa: E402
 from scripts.demo_scene import MASK  # noqa: E402
 
@@ -202,31 +201,22 @@ def limits() -> dict[str, float]:
     for i, mask in enumerate(masks):
         x, y = 150 + i % 10 * 380 + i // 10 * 60, 900 + i // 10 * 350 + i % 3 * 40
         mask.copy_(((columns - x) / 110) ** 2 + ((rows - y) / 420) ** 2 < 1)
-    highest, before, done = 0, resident(), threading.Event()
+    marks: list[float] = []
 
-    def watch() -> None:
-        nonlocal highest
-        while not done.is_set():
-            highest = max(highest, resident())
-            time.sleep(1e-3)
+    def work() -> object:
+        marks.append(time.perf_counter())
+        scene = split_people(photo, from_masks(masks))
+        scene = scene.erasing(choose("1,3,5,7,9,12,14,16,18,20", scene.people))
+        marks.append(time.perf_counter())
+        plan = make_plan(scene, working_size=512)
+        marks.append(time.perf_counter())
+        picture = compose(make_layers(plan, [torch.full((512, 512, 3), 0.5)] * len(plan.pathways)))
+        marks.append(time.perf_counter())
+        return picture
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    marks = [time.perf_counter()]
-    scene = split_people(photo, from_masks(masks))
-    scene = scene.erasing(choose("1,3,5,7,9,12,14,16,18,20", scene.people))
-    marks.append(time.perf_counter())
-    plan = make_plan(scene, working_size=512)
-    marks.append(time.perf_counter())
-    painted = [torch.full((512, 512, 3), 0.5)] * len(plan.pathways)
-    marks.append(time.perf_counter())
-    picture = compose(make_layers(plan, painted))
-    marks.append(time.perf_counter())
-    done.set()
-    watcher.join()
-    del picture
-    split, planned, _, composed = (after - start for start, after in itertools.pairwise(marks))
-    return {"split": split, "plan": planned, "compose": composed, "gigabytes": (highest - before) / 1e9, "rows": len(plan.pathways)}
+    taken = peak(work, "cpu")
+    split, planned, composed = (after - start for start, after in itertools.pairwise(marks))
+    return {"split": split, "plan": planned, "compose": composed, "gigabytes": taken / 1e9}
 
 
 def limits_apart(**environment: str) -> dict[str, float]:

@@ -23,11 +23,12 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of scripts/, whose modules are no one's to import
 
-from mild_core.scene import Scene, from_masks, split_people  # noqa: E402
+from mild_core.scene import Scene  # noqa: E402
 from mild_core.scene.overlay import number_people  # noqa: E402
 from scripts.comfy import Server  # noqa: E402
+from scripts.demo import GRAPH, erase  # noqa: E402
+from scripts.demo_inputs import from_files  # noqa: E402
 
-GRAPH = ROOT / "workflows" / "api" / "erase.json"
 NAMES = (
     "coco_000000000077,coco_000000000165,coco_000000000192,coco_000000000241,coco_000000000328,coco_000000000488,"
     "coco_000000000536,penn_FudanPed00036,penn_FudanPed00063,penn_PennPed00007,penn_PennPed00013,penn_PennPed00051"
@@ -35,20 +36,6 @@ NAMES = (
 HEIGHT, GAP, HEADER = 300, 6, 24  # pixels
 SQUARE = 12  # of the chequered ground of a layer
 ROWS = 4  # of a sheet
-
-
-def scene_of(path: Path) -> tuple[Scene, bytes]:
-    """The scene, nobody erased, and its label map as the PNG that the graph reads: the number in the red channel."""
-    labels = np.asarray(Image.open(path.with_suffix(".png")).convert("L"))
-    photo = torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).astype(np.float32) / 255)[None]
-    scene = split_people(photo, from_masks(torch.from_numpy(labels.astype(np.float32) / 255)[None], "by value"), smallest=0.0005)
-    return scene, as_png(Image.fromarray(np.dstack([labels] * 3)))
-
-
-def as_png(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
 
 
 def who_goes(scene: Scene) -> int:
@@ -60,19 +47,8 @@ def who_goes(scene: Scene) -> int:
     return (hiding[0] if hiding else max(scene.people, key=lambda p: p.area)).number
 
 
-def run(server: Server, photo: bytes, people: bytes, words: str) -> tuple[Image.Image, list[Image.Image]]:
-    """The picture and the layers, bottom first."""
-    graph = json.loads(GRAPH.read_text(encoding="utf-8"))
-    graph["photo"]["inputs"]["image"] = server.upload(photo, "photo.png")
-    graph["people"]["inputs"]["image"] = server.upload(people, "people.png")
-    graph["scene"]["inputs"].update(erase=words, separate="by value")
-    made = server.run(graph, lambda *_: None)
-    (picture,), layers = ([_opened(server.view(file)) for file in made[name]["images"]] for name in ("picture", "layers"))
-    return picture, layers
-
-
-def _opened(png: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(png))
+def opened(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png)).convert("RGB")
 
 
 def chequered(layer: Image.Image) -> Image.Image:
@@ -108,15 +84,15 @@ def main() -> None:
         for name in asked.names.split(","):
             started = time.monotonic()
             path = asked.photos / "people" / f"{name}.jpg"
-            scene, people = scene_of(path)
-            photo = as_png(Image.open(path).convert("RGB"))
+            inputs = from_files(path, [path.with_suffix(".png")])
+            graph = json.loads(GRAPH.read_text(encoding="utf-8"))
+            scene = inputs.scene(graph["scene"]["inputs"]["smallest"])
             number = who_goes(scene)
-            _, layers = run(server, photo, people, "all")
-            picture, _ = run(server, photo, people, str(number))
+            background, *people = erase(server, inputs, scene, "all", graph).layers.items()
+            picture = erase(server, inputs, scene, str(number), graph).after
             numbered = Image.fromarray((number_people(scene)[0] * 255).round().to(torch.uint8).numpy())
-            names = [f"person {p.number}" for p in reversed(scene.people)]
-            cells = [(name, numbered), ("background", layers[0].convert("RGB")), (f"without {number}", picture.convert("RGB"))]
-            cells += [(who, chequered(layer)) for who, layer in zip(names, layers[1:], strict=True)]
+            cells = [(name, numbered), (background[0], opened(background[1])), (f"without {number}", opened(picture))]
+            cells += [(who, chequered(Image.open(io.BytesIO(layer)))) for who, layer in people]
             rows.append(row_of(cells))
             rows[-1].save(asked.out / f"{name}.png")
             print(f"{name}: {len(scene.people)} people, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

@@ -6,10 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["freed_colour", "soft_edge"]
+from ..scene.window import box_mean
+
+__all__ = ["antialiased", "freed_colour", "soft_edge"]
 
 REACH = 4  # pixels around from which the colours on both sides of an edge are taken
 SURE = 0.95  # of alpha: what is more is the person's own colour
+
+
+def antialiased(mask: Tensor) -> Tensor:
+    """A mask [H, W] in 0..1 whose edge falls off over a pixel on either side; the frame is no edge."""
+    return F.avg_pool2d(F.pad(mask[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
 
 
 def soft_edge(alpha: Tensor, where: Tensor) -> Tensor:
@@ -19,7 +26,7 @@ def soft_edge(alpha: Tensor, where: Tensor) -> Tensor:
     """
     if ((alpha > 0) & (alpha < 1)).any():
         return alpha
-    smoothed = F.avg_pool2d(F.pad(alpha[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
+    smoothed = antialiased(alpha)
     softened = torch.where(alpha > 0.5, smoothed.clamp(min=0.51), smoothed.clamp(max=0.49))
     return torch.where(where, softened, alpha)
 
@@ -45,10 +52,7 @@ def freed_colour(photo: Tensor, alpha: Tensor) -> Tensor:
 
 def _mean_around(image: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Mean colour [H, W, 3] of the pixels that count within `REACH`, and whether there are any [H, W, 1]."""
-    import cv2
-
-    weighted = torch.cat([image * weight[..., None], weight[..., None]], -1).cpu().numpy()
-    window = (2 * REACH + 1, 2 * REACH + 1)
-    summed = torch.from_numpy(cv2.boxFilter(weighted, -1, window, borderType=cv2.BORDER_CONSTANT)).to(image.device)
-    there = summed[..., 3:]
-    return summed[..., :3] / there.clamp(min=1e-8), there > 1e-6
+    planes = torch.cat([image.permute(2, 0, 1) * weight, weight[None]])
+    means = box_mean(planes, (REACH, REACH)).permute(1, 2, 0)
+    there = means[..., 3:]
+    return means[..., :3] / there.clamp(min=1e-8), there > 1e-6

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
@@ -19,7 +18,7 @@ from ..scene.masks import feather, grow
 from ..scene.part import Part
 from ..scene.people import Person, Scene
 from ..scene.resize import resized
-from .edge import freed_colour, soft_edge
+from .edge import antialiased, freed_colour, soft_edge
 from .seam import Seam
 from .seam import seam as meet
 
@@ -183,8 +182,7 @@ def _person_layer(plan: LayerPlan, person: Person, pathway: Pathway | None, pain
         changed = feather(paste, min(plan.feather, PERSON_FEATHER)) * (body | paste)
         colour = torch.lerp(colour, _of_crop(painted, pathway.crop, box), changed[..., None])
         # the mask that came in knows nothing of the hidden part: its edge is smoothed here
-        soft = F.avg_pool2d(F.pad(body.float()[None, None], [1] * 4, mode="replicate"), 3, stride=1)[0, 0]
-        alpha = torch.where((body & ~visible) | paste, torch.maximum(soft, alpha), alpha)
+        alpha = torch.where((body & ~visible) | paste, torch.maximum(antialiased(body.float()), alpha), alpha)
     there = Part(box, alpha, scene.size).tight()
     within = there.box.moved(-box.left, -box.top)
     erased = person.id in scene.erased

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,6 +24,7 @@ from torch import Tensor
 from .box import Box
 from .masks import distance_inside, grow
 from .people import Scene
+from .window import box_mean
 
 __all__ = ["find_shadows", "show_effects"]
 
@@ -227,18 +227,18 @@ def _darkening(view: _View) -> tuple[Tensor, Tensor]:
     known = (~grow(view.people, 1)).float()
     light = view.light
     reach = [max(round(length * view.length), 1) for length in AROUND]
-    seen = _mean(known, reach)
+    seen = box_mean(known, reach)
     # the quantile as a fixed point: the mean with weights |residual|⁻¹, leaning to the side that holds less (Koenker's check loss)
     grey = light.mean(0)
-    level = _mean(known * grey, reach) / seen.clamp(min=NOTHING)
+    level = box_mean(known * grey, reach) / seen.clamp(min=NOTHING)
     for _ in range(ROUNDS):
         residual = grey - level
         weight = known * torch.where(residual > 0, GROUND, 1 - GROUND) / residual.abs().clamp(min=0.03)
-        level = _mean(weight * grey, reach) / _mean(weight, reach).clamp(min=NOTHING)
+        level = box_mean(weight * grey, reach) / box_mean(weight, reach).clamp(min=NOTHING)
     weight = known / (1 + ((grey - level) / CLOSE) ** 2)
-    ground = _mean(weight * light, reach) / _mean(weight, reach).clamp(min=NOTHING)
+    ground = box_mean(weight * light, reach) / box_mean(weight, reach).clamp(min=NOTHING)
     blur = [round(BLUR * view.length)] * 2
-    smooth = _mean(_mean(known * light, blur), blur) / _mean(_mean(known, blur), blur).clamp(min=NOTHING)
+    smooth = box_mean(box_mean(known * light, blur), blur) / box_mean(box_mean(known, blur), blur).clamp(min=NOTHING)
     red, green, blue = change = ground - smooth
     darker = change.mean(0)
     to_blue = (red - blue) / math.sqrt(2)
@@ -246,18 +246,6 @@ def _darkening(view: _View) -> tuple[Tensor, Tensor]:
     more = darker.clamp(0, 2)
     alike = (to_blue > -TINT) & (to_blue < TINT + BLUER * more) & (across < TINT + GREENER * more)
     return darker, alike & (seen > ENOUGH)
-
-
-def _mean(planes: Tensor, reach: list[int]) -> Tensor:
-    """The mean of planes [..., h, w] over the pixels up to `reach` rows and columns away; beyond the frame all is 0."""
-    import cv2
-
-    rows, columns = (2 * far + 1 for far in reach)
-    means = [
-        cv2.boxFilter(plane.numpy(), -1, (columns, rows), borderType=cv2.BORDER_CONSTANT)
-        for plane in planes.reshape(-1, *planes.shape[-2:])
-    ]
-    return torch.from_numpy(np.stack(means)).reshape(planes.shape)
 
 
 def _plausible(view: _View, far: Tensor, reach: float, beside: Tensor, dark: Tensor, core: Tensor) -> Tensor:

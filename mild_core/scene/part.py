@@ -34,10 +34,9 @@ class Part:
     def tight(self) -> Part:
         """The same mask in the smallest box that holds it."""
         there = self.pixels > 0
-        rows, columns = there.any(1).nonzero()[:, 0], there.any(0).nonzero()[:, 0]
-        if not len(rows):
+        if not there.any():
             return Part(Box(0, 0, 0, 0), self.pixels[:0, :0].clone(), self.size)
-        inner = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        inner = Box.around(there)
         if inner == Box(0, 0, self.box.width, self.box.height):
             return self
         return Part(inner.moved(self.box.left, self.box.top), inner.view(self.pixels).clone(), self.size)
@@ -57,6 +56,10 @@ class Part:
     def cut(self, box: Box) -> Tensor:
         """The mask in another box, which may reach beyond the photo: [h, w]."""
         return box.moved(-self.box.left, -self.box.top).cut_mask(self.pixels)
+
+    def add_to(self, mask: Tensor) -> None:
+        """Make a bool mask [H, W] true where this bool one is."""
+        self.box.view(mask).logical_or_(self.pixels)
 
     def __or__(self, other: Part) -> Part:
         """Where either bool mask is true; both of the same photo."""

@@ -119,7 +119,7 @@ class Scene:
         """[H, W] bool: where any of these is visible."""
         out = torch.zeros(self.size, dtype=torch.bool, device=self.photo.device)
         for person in people:
-            person.seen.box.view(out).logical_or_(person.seen.pixels)
+            person.seen.add_to(out)
         return out
 
     def erasing(self, ids: frozenset[str]) -> Scene:

@@ -154,7 +154,7 @@ def _with_owners(people: Sequence[Person]) -> list[Person]:
         mine = replace(seen, pixels=seen.pixels & ~seen.box.view(taken)).tight()
         # soft edges stay soft, but never over somebody nearer
         edge = replace(soft, pixels=soft.pixels * ~soft.box.view(taken)).tight()
-        seen.box.view(taken).logical_or_(seen.pixels)
+        seen.add_to(taken)
         if mine.area:
             owners.append(replace(person, seen=mine, soft=edge))
     return owners
@@ -169,5 +169,5 @@ def _with_bodies(people: Sequence[Person]) -> list[Person]:
         seen = person.seen.cut(box)
         body = seen | ((person.body.pixels | hull(seen)) & box.view(nearer))
         bodies.append(replace(person, body=replace(person.body, pixels=body).tight()))
-        person.seen.box.view(nearer).logical_or_(person.seen.pixels)
+        person.seen.add_to(nearer)
     return bodies

@@ -22,7 +22,7 @@ from torch import Tensor
 from ...mild_core.attention import GapRecord, Method, attention_gap, closer_gain, modulated_attention
 from ...mild_core.plan import RegionMap
 from .layout import Layout, Span, layout_of
-from .rows import rows_now
+from .rows import options_of, rows_now
 
 __all__ = ["AttentionPatch", "UnreachableError", "install", "percent_to_sigma"]
 
@@ -118,16 +118,10 @@ class AttentionPatch:
     def around_pass(self, executor: Any, x: Tensor, t: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Around one call of the model: learn its rows, its size and its step."""
         sigma = float(t.flatten()[0])
-        options = kwargs.get("transformer_options") or next((a for a in args if isinstance(a, dict)), {})
+        options = options_of(args, kwargs)
         if sigma != self.sigma:
             self._next_step(sigma, options)
-        conditions = len(options.get("cond_or_uncond") or [0])
-        self.pathways = tuple(rows_now(options, len(self.regions)))
-        if len(x) // conditions % len(self.pathways):
-            raise ValueError(
-                f"latent has {len(x) // conditions} rows, but the plan has {len(self.regions)} pathways: "
-                "sample the latent that came with the plan"
-            )
+        self.pathways = tuple(rows_now(x, options, len(self.regions)))
         self.rows, self.latent, self.calls, self.found = len(x), tuple(x.shape[2:]), 0, 0
         self.blocks_seen.clear()
         self.after_picture = False

@@ -13,7 +13,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from torch import Tensor, nn
 
-from .rows import rows_now
+from .rows import options_of, rows_now
 
 __all__ = ["lora_rows"]
 
@@ -41,10 +41,7 @@ class RowLora:
         return self
 
     def around_pass(self, executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        options = kwargs.get("transformer_options") or next((a for a in args if isinstance(a, dict)), {})
-        now = rows_now(options, self.total)
-        if len(x) % len(now):
-            raise ValueError(f"latent has {len(x)} rows, but the plan has {self.total} pathways: sample the latent that came with the plan")
+        now = rows_now(x, options_of(args, kwargs), self.total)
         mine = [place for place in range(len(x)) if now[place % len(now)] in self.rows]
         self.places, self.batch = torch.tensor(mine, dtype=torch.long, device=x.device), len(x)
         try:

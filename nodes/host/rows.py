@@ -19,16 +19,28 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-__all__ = ["delay_rows", "limit_rows", "rows_now"]
+__all__ = ["delay_rows", "limit_rows", "options_of", "rows_now"]
 
 ROWS = "mild_rows"
 KEY = "mild_rows"
 HEADROOM = 1.1  # of the core's estimate of a pass
 
 
-def rows_now(options: dict[str, Any], total: int) -> Sequence[int]:
-    """Which rows of a plan with so many are being run, by the transformer options of the call."""
-    return options.get(ROWS) or range(total)
+def options_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The transformer options among the arguments of a call of the model, which come by place or by name."""
+    return kwargs.get("transformer_options") or next((a for a in args if isinstance(a, dict)), {})
+
+
+def rows_now(x: Tensor, options: dict[str, Any], total: int) -> Sequence[int]:
+    """Which rows of a plan with so many the batch x holds, for each condition again, by the transformer options of the call.
+
+    Raises ValueError when it is the batch of another plan.
+    """
+    now = options.get(ROWS) or range(total)
+    rows = len(x) // len(options.get("cond_or_uncond") or [0])
+    if rows % len(now):
+        raise ValueError(f"latent has {rows} rows, but the plan has {total} pathways: sample the latent that came with the plan")
+    return now
 
 
 @dataclass
@@ -67,8 +79,7 @@ class SubBatches:
     def __call__(self, apply_model: Callable[..., Tensor], args: dict[str, Any]) -> Tensor:
         x, conditions = args["input"], len(args["cond_or_uncond"])
         rows = len(x) // conditions
-        if rows % self.total:
-            raise ValueError(f"latent has {rows} rows, but the plan has {self.total} pathways: sample the latent that came with the plan")
+        rows_now(x, args["c"]["transformer_options"], self.total)
         done: list[Tensor] = []  # [conditions, some rows, ...]
         while (start := sum(part.shape[1] for part in done)) < rows:
             free = model_management.get_free_memory(x.device)
@@ -90,7 +101,7 @@ class SubBatches:
             conditions = len(args["cond_or_uncond"])
             places = torch.tensor([c * rows + row for c in range(conditions) for row in some])
             args = {**args, **{name: _of_rows(args[name], places, conditions * rows) for name in ("input", "timestep", "c")}}
-            options = {**args["c"].get("transformer_options", {}), ROWS: [row % self.total for row in some]}
+            options = {**args["c"]["transformer_options"], ROWS: [row % self.total for row in some]}
             args["c"] = {**args["c"], "transformer_options": options}
         if self.previous is not None:
             return self.previous(apply_model, args)
