@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .box import Box
 from .part import Part
+from .pose import Pose
 
-__all__ = ["InFront", "Person", "Scene"]
+__all__ = ["InFront", "Person", "Relation", "Scene"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,9 @@ class Person:
         soft: float32 in 0..1, the soft edge of the mask that came in; 0 where the pixel shows somebody else.
         body: bool, the whole body: `seen` and what somebody nearer hides.
         label: what a detector called it, or "".
+        pose: the joints; None where nobody looked.
+        parsing: uint8, what each visible pixel shows (clothes, skin, …) as a label from 1 on; 0 where unknown. None where
+            nobody looked.
     """
 
     id: str
@@ -33,6 +37,8 @@ class Person:
     soft: Part
     body: Part
     label: str = ""
+    pose: Pose | None = None
+    parsing: Part | None = None
 
     @property
     def visible(self) -> Tensor:
@@ -77,6 +83,18 @@ class InFront(NamedTuple):
     touching: bool  # whether their masks touch or overlap: else nothing in the picture depends on it
 
 
+class Relation(NamedTuple):
+    """How two people, or a person and an object, stand to each other in the picture."""
+
+    one: str  # id of a person; of two people the nearer
+    other: str  # id of a person, or "object 1", "object 2", …
+    in_front: float  # how sure it is that the one is nearer, 0.5 to 1; of an object 0.5: nobody looked
+    distance: float  # pixels between what is seen of the two; 0 where they touch or overlap
+    contact: float  # pixels, the length of the line along which they touch
+    overlap: float  # share of the other's whole body, or of the object, that lies within the one's whole body
+    hands: tuple[str, ...]  # whose hands reach what is seen of the other: "one's right", "other's left", …
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One photograph and its people in depth order.
@@ -87,6 +105,8 @@ class Scene:
         erased: ids of those who go.
         opacity: [H, W] in 0..1, the photo's own alpha channel; None when it came without one.
         order: how sure the depth order is, for everybody and everybody farther, nearest first; empty where nobody looked.
+        relations: of everybody who is near somebody or an object; empty where nobody looked.
+        objects: bool, what people may hold or stand behind; "object 1" is the first.
     """
 
     photo: Tensor
@@ -94,6 +114,8 @@ class Scene:
     erased: frozenset[str] = frozenset()
     opacity: Tensor | None = None
     order: tuple[InFront, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    objects: tuple[Part, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

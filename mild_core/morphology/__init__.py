@@ -1,0 +1,1 @@
+"""Pose, parsing, spatial relations, whole-body shape, guidance maps."""
