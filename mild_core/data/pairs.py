@@ -9,9 +9,10 @@ The fill takes most of the time, so pairs are made once, in parallel, and kept a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 from ..fill import exemplar_fill
 from .library import PhotoLibrary, cut_out, load_labels, load_photo
 
-__all__ = ["ROLES", "Pair", "make_pair", "read_shards", "write_shard"]
+__all__ = ["ROLES", "Pair", "Sketch", "fill_sketch", "make_pair", "mirror_at_random", "read_shards", "sketch_person", "write_shard"]
 
 ROLES = ("background", "person", "none")  # index = the model's class; "none" is what guidance steers away from
 PERSON_SHARE = 0.3  # of the pairs
@@ -36,23 +37,31 @@ class Pair:
     role: int  # index into ROLES
 
 
+class Sketch(NamedTuple):
+    """A pair before its hole is filled."""
+
+    truth: np.ndarray  # [S, S, 3] uint8
+    shown: np.ndarray  # [S, S, 3] uint8, the truth with people pasted in front
+    hole: np.ndarray  # [S, S] bool
+    source: np.ndarray  # [S, S] bool, what the fill may copy from; of a person, what is visible of them
+    front: np.ndarray  # [S, S] bool, where somebody was pasted in front
+
+
 def make_pair(library: PhotoLibrary, persons: list[tuple[Path, Path, int]], size: int, seed: int) -> Pair:
     """The pair of that seed, `size` px square; the same seed gives the same pair."""
     rng = np.random.default_rng(seed)
     while True:
-        pair = _person_pair(library, persons, size, rng) if rng.random() < PERSON_SHARE else _background_pair(library, persons, size, rng)
-        if pair is not None:
-            return pair
+        of_person = rng.random() < PERSON_SHARE
+        sketch = sketch_person(persons, size, rng) if of_person else _sketch_background(library, persons, size, rng)
+        if sketch is not None:
+            sketch = mirror_at_random(sketch, rng)
+            return Pair(torch.from_numpy(sketch.truth), fill_sketch(sketch, rng), torch.from_numpy(sketch.hole), int(of_person))
 
 
-def write_shard(path: Path, pairs: list[Pair]) -> None:
-    """Write pairs as one safetensors file, whole or not at all."""
-    tensors = {
-        "truth": torch.stack([p.truth for p in pairs]),
-        "fill": torch.stack([p.fill for p in pairs]),
-        "hole": torch.stack([p.hole for p in pairs]),
-        "role": torch.tensor([p.role for p in pairs]),
-    }
+def write_shard(path: Path, pairs: Sequence[Pair]) -> None:
+    """Write pairs of one kind as one safetensors file, a tensor for each field, whole or not at all."""
+    names = [field.name for field in fields(pairs[0])]
+    tensors = {name: torch.stack([torch.as_tensor(getattr(pair, name)) for pair in pairs]) for name in names}
     unfinished = path.with_suffix(".part")
     save_file(tensors, str(unfinished))
     unfinished.rename(path)
@@ -64,7 +73,39 @@ def read_shards(folder: Path) -> Iterator[dict[str, Tensor]]:
         yield load_file(str(path))
 
 
-def _background_pair(library: PhotoLibrary, persons: list, size: int, rng: np.random.Generator) -> Pair | None:
+def sketch_person(persons: list[tuple[Path, Path, int]], size: int, rng: np.random.Generator) -> Sketch | None:
+    """A random person, `size` px square, behind somebody pasted in front; None where too little or too much of them is hidden."""
+    photo, labels, value = persons[rng.integers(len(persons))]
+    colour, mask = load_photo(photo), load_labels(labels) == value
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    side = int(max(rows[-1] - rows[0], columns[-1] - columns[0]) * rng.uniform(1.1, 1.7))
+    top = int((rows[0] + rows[-1] - side) / 2 + rng.uniform(-0.1, 0.1) * side)
+    left = int((columns[0] + columns[-1] - side) / 2 + rng.uniform(-0.1, 0.1) * side)
+    crop = _square(colour, top, left, side, size)
+    own = _square(mask.astype(np.uint8), top, left, side, size) > 0
+    shown, front = _paste_somebody(crop, persons, rng, near=own)
+    # the plan guesses the whole body, so the hole is not exactly the person either: it is a little wider
+    hole = front & (cv2.dilate(own.astype(np.uint8), _disc(rng.integers(1, 9))) > 0)
+    visible = own & ~front
+    if not (0.015 < hole.mean() < 0.35 and visible.sum() > 0.25 * own.sum()):
+        return None
+    return Sketch(crop, shown, hole, visible, front)
+
+
+def mirror_at_random(sketch: Sketch, rng: np.random.Generator) -> Sketch:
+    """The same, or as often the same seen in a mirror."""
+    mirrored = rng.random() < 0.5
+    return Sketch(*(np.ascontiguousarray(a[:, ::-1]) if mirrored else a for a in sketch))
+
+
+def fill_sketch(sketch: Sketch, rng: np.random.Generator) -> Tensor:
+    """What is shown, its hole filled from the source. [S, S, 3] uint8"""
+    image = torch.from_numpy(sketch.shown.astype(np.float32) / 255)
+    fill = exemplar_fill(image, torch.from_numpy(sketch.hole), torch.from_numpy(sketch.source), seed=int(rng.integers(1 << 31)))
+    return (fill * 255).round().byte()
+
+
+def _sketch_background(library: PhotoLibrary, persons: list, size: int, rng: np.random.Generator) -> Sketch | None:
     pool = library.places if rng.random() < 0.6 or not library.misc else library.misc
     photo = load_photo(pool[rng.integers(len(pool))])
     crop = _random_crop(photo, size, rng)
@@ -78,34 +119,7 @@ def _background_pair(library: PhotoLibrary, persons: list, size: int, rng: np.ra
         hole &= ~others
     if not 0.03 < hole.mean() < 0.4:
         return None
-    return _filled(crop, crop, hole, ~hole & ~others, 0, rng)
-
-
-def _person_pair(library: PhotoLibrary, persons: list, size: int, rng: np.random.Generator) -> Pair | None:
-    photo, labels, value = persons[rng.integers(len(persons))]
-    colour, mask = load_photo(photo), load_labels(labels) == value
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    side = int(max(rows[-1] - rows[0], columns[-1] - columns[0]) * rng.uniform(1.1, 1.7))
-    top = int((rows[0] + rows[-1] - side) / 2 + rng.uniform(-0.1, 0.1) * side)
-    left = int((columns[0] + columns[-1] - side) / 2 + rng.uniform(-0.1, 0.1) * side)
-    crop = _square(colour, top, left, side, size)
-    own = _square(mask.astype(np.uint8), top, left, side, size) > 0
-    front, covered = _paste_somebody(crop, persons, rng, near=own)
-    # the plan guesses the whole body, so the hole is not exactly the person either: it is a little wider
-    hole = covered & (cv2.dilate(own.astype(np.uint8), _disc(rng.integers(1, 9))) > 0)
-    visible = own & ~covered
-    if not (0.015 < hole.mean() < 0.35 and visible.sum() > 0.25 * own.sum()):
-        return None
-    return _filled(crop, front, hole, visible, 1, rng)
-
-
-def _filled(truth: np.ndarray, shown: np.ndarray, hole: np.ndarray, source: np.ndarray, role: int, rng: np.random.Generator) -> Pair:
-    if rng.random() < 0.5:
-        truth, shown, hole, source = (np.ascontiguousarray(a[:, ::-1]) for a in (truth, shown, hole, source))
-    image = torch.from_numpy(shown.astype(np.float32) / 255)
-    fill = exemplar_fill(image, torch.from_numpy(hole), torch.from_numpy(source), seed=int(rng.integers(1 << 31)))
-    # what is known is the truth wherever somebody who was pasted in front is not
-    return Pair(torch.from_numpy(truth.copy()), (fill * 255).round().byte(), torch.from_numpy(hole), role)
+    return Sketch(crop, crop, hole, ~hole & ~others, others)
 
 
 def _random_crop(photo: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -27,8 +27,9 @@ class Person:
         body: bool, the whole body: `seen` and what somebody nearer hides.
         label: what a detector called it, or "".
         pose: the joints; None where nobody looked.
-        parsing: uint8, what each visible pixel shows (clothes, skin, …) as a label from 1 on; 0 where unknown. None where
-            nobody looked.
+        parsing: uint8, what each pixel of the body shows (clothes, skin, …) as a label from 1 on; 0 where unknown. None
+            where nobody looked.
+        claimed: bool, all that the mask that came in says, even where somebody nearer is; None where it says no more than `seen`.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Person:
     label: str = ""
     pose: Pose | None = None
     parsing: Part | None = None
+    claimed: Part | None = None
 
     @property
     def visible(self) -> Tensor:

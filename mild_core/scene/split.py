@@ -156,7 +156,7 @@ def _with_owners(people: Sequence[Person]) -> list[Person]:
         edge = replace(soft, pixels=soft.pixels * ~soft.box.view(taken)).tight()
         seen.add_to(taken)
         if mine.area:
-            owners.append(replace(person, seen=mine, soft=edge))
+            owners.append(replace(person, seen=mine, soft=edge, claimed=seen if mine.area < seen.area else None))
     return owners
 
 

@@ -5,48 +5,78 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar
 
+from ..models.mini import WEIGHTS
+from .adapter import AdapterRecipe
+from .adapter import export as export_adapter
+from .adapter import train as train_adapter
 from .mini import Recipe
 from .mini import export as export_mini
 from .mini import train as train_mini
 from .prepare import prepare as make_pairs
+
+R = TypeVar("R", bound=Recipe)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mild_core.training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
 
-    prepare = steps.add_parser("prepare", help="make training pairs from a photo library")
-    prepare.add_argument("--photos", type=Path, required=True, help="folder with places/, people/ and perhaps misc/")
-    prepare.add_argument("--out", type=Path, required=True)
-    prepare.add_argument("--count", type=int, default=4096)
-    prepare.add_argument("--size", type=int, default=256, help="crop size in pixels")
-    prepare.add_argument("--workers", type=int, default=2)
-    prepare.add_argument("--split", choices=("train", "held-out"), default="train")
-    prepare.add_argument("--first-seed", type=int, default=0)
-
+    _add_prepare(steps.add_parser("prepare", help="make training pairs from a photo library"))
     train = steps.add_parser("train", help="train; goes on from the last checkpoint under --out")
-    train.add_argument("--pairs", type=Path, required=True)
-    train.add_argument("--out", type=Path, required=True)
-    train.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long, with a checkpoint")
     train.add_argument("--start-from", type=Path, help="a weights file to begin with in place of random weights")
-    for field in fields(Recipe):
-        train.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+    _add_train(train, Recipe)
+    _add_export(steps.add_parser("export", help="write the running average of a run as a weights file"))
 
-    export = steps.add_parser("export", help="write the running average of a run as a weights file")
-    export.add_argument("--run", type=Path, required=True)
-    export.add_argument("--out", type=Path, required=True)
+    guided = steps.add_parser("prepare-guided", help="make training pairs of hidden people, with guidance")
+    guided.add_argument("--guide", required=True, help="module:function that draws pose, parsing and relations (see data/guided.py)")
+    _add_prepare(guided)
+    adapter = steps.add_parser("train-adapter", help="train an adapter of the bundled model; goes on from the last checkpoint under --out")
+    adapter.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model, which stays as it is")
+    _add_train(adapter, AdapterRecipe)
+    _add_export(steps.add_parser("export-adapter", help="write the running average of a run as a T2I-Adapter file"))
 
     arguments = vars(parser.parse_args())
     step = arguments.pop("step")
-    if step == "prepare":
+    if step in ("prepare", "prepare-guided"):
         make_pairs(**arguments)
     elif step == "train":
-        names = {field.name for field in fields(Recipe)}
-        recipe = Recipe(**{name: arguments.pop(name) for name in names})
-        train_mini(recipe=recipe, **arguments)
+        train_mini(recipe=_taken(Recipe, arguments), **arguments)
     elif step == "export":
         export_mini(**arguments)
+    elif step == "train-adapter":
+        train_adapter(recipe=_taken(AdapterRecipe, arguments), **arguments)
+    elif step == "export-adapter":
+        export_adapter(**arguments)
+
+
+def _add_prepare(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--photos", type=Path, required=True, help="folder with places/, people/ and perhaps misc/")
+    step.add_argument("--out", type=Path, required=True)
+    step.add_argument("--count", type=int, default=4096)
+    step.add_argument("--size", type=int, default=256, help="crop size in pixels")
+    step.add_argument("--workers", type=int, default=2)
+    step.add_argument("--split", choices=("train", "held-out"), default="train")
+    step.add_argument("--first-seed", type=int, default=0)
+
+
+def _add_train(step: argparse.ArgumentParser, recipe: type[Recipe]) -> None:
+    step.add_argument("--pairs", type=Path, required=True)
+    step.add_argument("--out", type=Path, required=True)
+    step.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long, with a checkpoint")
+    for field in fields(recipe):
+        step.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+
+
+def _add_export(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--run", type=Path, required=True)
+    step.add_argument("--out", type=Path, required=True)
+
+
+def _taken(recipe: type[R], arguments: dict[str, Any]) -> R:
+    """The recipe that the arguments hold, which they hold no more."""
+    return recipe(**{field.name: arguments.pop(field.name) for field in fields(recipe)})
 
 
 if __name__ == "__main__":

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ from ..models.mini import (
     PIXEL_CHANNELS,
     ROLE_KEY,
     TOLD_CHANNELS,
+    WEIGHTS,
     MiniConfig,
     clean,
     condition,
@@ -40,7 +43,23 @@ from ..models.mini import (
     sigmas,
 )
 
-__all__ = ["Recipe", "export", "train"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = [
+    "MiniModel",
+    "Pairs",
+    "Recipe",
+    "denoising_loss",
+    "export",
+    "fastest_precision",
+    "fit",
+    "load_average",
+    "load_model",
+    "make_optimizer",
+    "random_of_step",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -86,11 +105,36 @@ class MiniModel(nn.Module):
         return {**self.unet.state_dict(), ROLE_KEY: self.roles.weight}
 
 
-class Pairs:
-    """All training pairs in memory, as bytes; new shards are picked up by `rescan`."""
+def load_model(path: Path = WEIGHTS) -> MiniModel:
+    """The model of a weights file. Raises ValueError when the file is none of this model."""
+    config, tensors = load_weights(path)
+    model = MiniModel(config)
+    model.roles.weight.data.copy_(tensors.pop(ROLE_KEY))
+    model.unet.load_state_dict(tensors)
+    return model
 
-    def __init__(self, folder: Path):
+
+class Batch(NamedTuple):
+    """Rows of training pairs. Colours are in -1..1."""
+
+    truth: Tensor  # [B, 3, S, S], in the hole; the fill elsewhere
+    fill: Tensor  # [B, 3, S, S]
+    hole: Tensor  # [B, 1, S, S]
+    role: Tensor  # [B]
+    rows: Tensor  # [B], which pairs
+
+
+class Pairs:
+    """All training pairs in memory, as bytes; new shards are picked up by `rescan`.
+
+    Attributes:
+        shards: the pairs' fields by name, each [N, ...].
+        mirrored: the share of the rows that are seen in a mirror.
+    """
+
+    def __init__(self, folder: Path, mirrored: float = 0.5):
         self.folder = folder
+        self.mirrored = mirrored
         self.shards: dict[str, Tensor] = {}
         self.rescan()
 
@@ -103,18 +147,18 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.shards["role"])
 
-    def batch(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Truth and fill [B, 3, S, S] in -1..1, hole [B, 1, S, S], role [B]; half of the rows mirrored."""
+    def batch(self, count: int, generator: torch.Generator) -> Batch:
+        """Random pairs, some of them mirrored, all of them a little brighter or duller than they are."""
         rows = torch.randint(len(self), (count,), generator=generator)
         truth, fill = (self.shards[n][rows].float().permute(0, 3, 1, 2) / 127.5 - 1 for n in ("truth", "fill"))
         hole = self.shards["hole"][rows][:, None].float()
-        mirror = torch.rand(count, generator=generator) < 0.5
+        mirror = torch.rand(count, generator=generator) < self.mirrored
         # brightness and contrast vary a little more than the photographs do
         gain = 1 + 0.15 * torch.randn(count, 1, 1, 1, generator=generator)
         lift = 0.1 * torch.randn(count, 3, 1, 1, generator=generator)
         truth, fill = ((x * gain + lift).clamp(-1, 1) for x in (truth, fill))
         truth, fill, hole = (torch.where(mirror[:, None, None, None], x.flip(-1), x) for x in (truth, fill, hole))
-        return torch.where(hole > 0.5, truth, fill), fill, hole, self.shards["role"][rows]
+        return Batch(torch.where(hole > 0.5, truth, fill), fill, hole, self.shards["role"][rows], rows)
 
 
 def train(
@@ -140,26 +184,53 @@ def train(
         model.unet.to(memory_format=torch.channels_last)
     if start_from is not None:
         _start_from(model, start_from)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    average = {n: t.detach().clone() for n, t in model.state_dict().items()}
-    out.mkdir(parents=True, exist_ok=True)
-    done = load_checkpoint(out, model, optimizer, average)
+    model, optimizer = accelerator.prepare(model, make_optimizer(model, recipe))
     data, noise_levels = Pairs(pairs), sigmas(accelerator.device)
+    loss_of = partial(_loss, model, data, noise_levels, recipe, device=accelerator.device)
+    fit(model, optimizer, loss_of, data, out, recipe, accelerator, minutes)
+
+
+def make_optimizer(learner: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """Of the learner's parameters that are not frozen."""
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    return torch.optim.AdamW(trained, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+
+
+def fit(
+    learner: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[int], Tensor],
+    data: Pairs,
+    out: Path,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    minutes: float,
+) -> None:
+    """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`.
+
+    Args:
+        learner: what is trained, averaged and saved.
+        optimizer: `make_optimizer` of the learner.
+        loss_of: the number of the step to the loss, which must depend on nothing else but the learner and the data.
+        data: the pairs it draws from, looked through again now and then.
+    """
+    average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
+    out.mkdir(parents=True, exist_ok=True)
+    done = load_checkpoint(out, learner, optimizer, average)
     log, started, losses = out / "log.jsonl", time.time(), []
     for step in range(done, recipe.steps):
         if step % recipe.rescan_every == 0:
             data.rescan()
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * rate(step, recipe)
-        loss = _loss(model, data, noise_levels, recipe, step, accelerator.device)
+        loss = loss_of(step)
         accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        accelerator.clip_grad_norm_(learner.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         decay = min(recipe.ema, (1 + step) / (10 + step))
         with torch.no_grad():
-            for name, tensor in model.state_dict().items():
+            for name, tensor in learner.state_dict().items():
                 average[name].lerp_(tensor, 1 - decay)
         losses.append(loss.item())
         over = time.time() - started > minutes * 60
@@ -169,7 +240,7 @@ def train(
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             losses.clear()
-            save_checkpoint(out, model, optimizer, average, step + 1)
+            save_checkpoint(out, learner, optimizer, average, step + 1)
         if over:
             return
 
@@ -197,8 +268,20 @@ def rate(step: int, recipe: Recipe) -> float:
 
 
 def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    truth, fill, hole, role = data.batch(recipe.batch, generator)
+    generator = random_of_step(recipe, step)
+    return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device)
+
+
+def random_of_step(recipe: Recipe, step: int) -> torch.Generator:
+    """What the step draws from."""
+    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+
+
+def denoising_loss(
+    model: Callable[..., Tensor], batch: Batch, noise_levels: Tensor, recipe: Recipe, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """The loss of a model that is called as `MiniModel` is, on a batch, by the start rule above."""
+    truth, fill, hole, role, _ = batch
     role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
     from_fill = torch.rand(len(role), generator=generator) < recipe.from_fill
     at = torch.rand(len(role), generator=generator) * torch.where(from_fill, recipe.highest_start, 1.0)
@@ -250,12 +333,21 @@ def load_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimize
     return step
 
 
+def load_average(run: Path, learner: nn.Module) -> int:
+    """Read the running average of a run into the learner; the number of steps done.
+
+    Raises FileNotFoundError when the run has no checkpoint.
+    """
+    average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
+    step = load_checkpoint(run, learner, make_optimizer(learner, Recipe()), average)
+    if not step:
+        raise FileNotFoundError(f"{run} holds no checkpoint.safetensors")
+    learner.load_state_dict(average)
+    return step
+
+
 def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> None:
     """Write the running average of a run as a weights file of the bundled model."""
     model = MiniModel(config or MiniConfig())
-    average = {n: t.detach().clone() for n, t in model.state_dict().items()}
-    step = load_checkpoint(run, model, torch.optim.AdamW(model.parameters()), average)
-    if not step:
-        raise FileNotFoundError(f"{run} holds no checkpoint.safetensors")
-    model.load_state_dict(average)
+    step = load_average(run, model)
     save_weights(out, model.config, model.tensors(), {"steps": step, **(notes or {})})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 __all__ = ["prepare"]
@@ -11,12 +13,22 @@ __all__ = ["prepare"]
 SHARD = 32  # pairs a file
 
 
-def prepare(photos: Path, out: Path, count: int, size: int, workers: int, split: str = "train", first_seed: int = 0) -> None:
-    """Write `count` pairs (rounded up to whole shards of 32) of `size` px from the photographs of `split` under `out`."""
+def prepare(
+    photos: Path, out: Path, count: int, size: int, workers: int, split: str = "train", first_seed: int = 0, guide: str | None = None
+) -> None:
+    """Write `count` pairs (rounded up to whole shards of 32) of `size` px from the photographs of `split` under `out`.
+
+    With a guide (see `data.guided.find_guide`) they are the adapter's pairs, else the bundled model's.
+    Raises ValueError when there is no guide of that name.
+    """
+    if guide is not None:
+        from ..data.guided import find_guide
+
+        find_guide(guide)  # here too, so that a wrong name is said once, and at once
     out.mkdir(parents=True, exist_ok=True)
     wanted = [first_seed + start for start in range(0, count, SHARD) if not _shard_path(out, first_seed + start).exists()]
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        jobs = [pool.submit(_make_shard, photos, out, size, split, start) for start in wanted]
+        jobs = [pool.submit(_make_shard, photos, out, size, split, start, guide) for start in wanted]
         for done, job in enumerate(as_completed(jobs), start=1):
             job.result()
             print(f"shard {done}/{len(jobs)}", flush=True)
@@ -35,10 +47,16 @@ def _one_thread() -> None:
     os.nice(5)
 
 
-def _make_shard(photos: Path, out: Path, size: int, split: str, start: int) -> None:
+def _make_shard(photos: Path, out: Path, size: int, split: str, start: int, guide: str | None) -> None:
+    from ..data.guided import find_guide, make_guided_pair
     from ..data.library import PhotoLibrary
-    from ..data.pairs import make_pair, write_shard
+    from ..data.pairs import Pair, make_pair, write_shard
 
     library = PhotoLibrary(photos, split)  # type: ignore[arg-type]
     persons = library.persons()
-    write_shard(_shard_path(out, start), [make_pair(library, persons, size, seed) for seed in range(start, start + SHARD)])
+    make: Callable[[int], Pair]
+    if guide is None:
+        make = partial(make_pair, library, persons, size)
+    else:
+        make = partial(make_guided_pair, persons, size, guide=find_guide(guide))
+    write_shard(_shard_path(out, start), [make(seed) for seed in range(start, start + SHARD)])

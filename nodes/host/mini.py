@@ -17,9 +17,15 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ...mild_core.models import mini
+from ...mild_core.models import adapter, mini
 
 __all__ = ["PatchVAE", "encode_rows", "expand_conditioning", "load_mini", "progress", "shown_in_hole", "working_size_of"]
+
+
+SD15_INPUT_BLOCKS = 12
+ADDED_AFTER = {0: 1, 1: 3, 2: 5}
+"""Feature of a T2I-Adapter (0 = the largest) to the input block of the bundled UNet behind which it is added: the last of its
+level that is no downsampling. Feature 3 is for a fourth level, which the UNet does not have."""
 
 
 class _Sampling(model_sampling.ModelSamplingDiscrete, model_sampling.X0):
@@ -47,7 +53,7 @@ class _MiniConfig(supported_models_base.BASE):
 
 
 class _MiniBase(model_base.BaseModel):
-    """The UNet's output is added to the fills it was conditioned on (`mini.clean`)."""
+    """The UNet's output is added to the fills it was conditioned on (`mini.clean`), adapters meet its own levels (`_place_features`)."""
 
     def __init__(self, config: supported_models_base.BASE, device: torch.device | None = None):
         super().__init__(config, model_base.ModelType.EPS, device=device)
@@ -71,9 +77,34 @@ class _MiniBase(model_base.BaseModel):
         fill, hole = (utils.resize_to_batch_size(x.float(), len(noise)) for x in (fill, hole))
         return mini.condition(fill.to(device), hole.to(device))
 
-    def _apply_model(self, x: Tensor, t: Tensor, c_concat: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        output = super()._apply_model(x, t, c_concat[:, : mini.TOLD_CHANNELS], *args, **kwargs)
+    def _apply_model(
+        self, x: Tensor, t: Tensor, c_concat: Tensor, c_crossattn: Tensor, control: dict[str, list] | None = None, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        if control is not None:
+            control = _place_features(control, self.model_config.unet_config)
+        output = super()._apply_model(x, t, c_concat[:, : mini.TOLD_CHANNELS], c_crossattn, control, *args, **kwargs)
         return mini.clean(output, c_concat.to(output))
+
+
+def _place_features(control: dict[str, list], unet_config: dict[str, Any]) -> dict[str, list]:
+    """What an adapter of `mild_core.models.adapter` says, for the blocks of the bundled UNet; anything else as it is.
+
+    The core lays the four features out for the twelve input blocks of Stable Diffusion 1.5, three a level, and its UNet takes
+    them from the end of the list, one for each block. The bundled UNet has two blocks a level and three levels, so that each
+    feature would come to a block of another size. Control of another shape, such as a ControlNet's, is left to the core, which
+    says what it cannot apply. The control given is not changed: the core takes its lists apart.
+    """
+    given = control.get("input", [])
+    places = [SD15_INPUT_BLOCKS - 3 * (level + 1) for level in range(len(adapter.FEATURE_CHANNELS))]  # of the features, from the end
+    widths = dict(zip(places, adapter.FEATURE_CHANNELS, strict=True))
+    if len(given) != SD15_INPUT_BLOCKS or any(x is not None and x.shape[1] != widths.get(at) for at, x in enumerate(given)):
+        return control
+    placed: list[Tensor | None] = [None] * (max(ADDED_AFTER.values()) + 1)
+    for level, block in ADDED_AFTER.items():
+        feature = given[places[level]]
+        if feature is not None:
+            placed[block] = adapter.widen(feature, unet_config["model_channels"] * unet_config["channel_mult"][level])
+    return {**{name: list(entries) for name, entries in control.items()}, "input": placed[::-1]}
 
 
 class PatchVAE(VAE):

@@ -1,0 +1,571 @@
+"""How people stand to each other and to objects: who touches whom and where, who hides whom, whose hand lies on what.
+
+Everything is geometry on masks that are there already. Distances and contact are measured in the photo as `scene.depth` looks
+at it: one longer than PHOTO_SIDE is looked at in a whole fraction of its size, and what comes out is given in pixels of the
+photo, as exact as that fraction. Shares of bodies and reaching hands are measured in the photo itself. No step needs a mask as
+big as a large photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import ceil, floor, hypot, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..scene.box import Box
+from ..scene.depth import PHOTO_SIDE, REACH, _small
+from ..scene.masks import distance_inside
+from ..scene.part import Part
+from ..scene.people import Person, Relation, Scene
+from ..scene.pose import JOINTS
+
+__all__ = ["draw_relations", "in_words", "relate", "relation_channels"]
+
+WITHIN = 0.25  # of a height: as far as a forearm and its hand reach (0.146 + 0.108 of the stature; Drillis and Contini 1966)
+FOREARM = 0.146  # of a height, where the elbow is not known (the same)
+HAND = 0.35  # of a forearm: from the wrist to the middle of the hand, and from there to its rim
+BREADTH = 0.25  # of a forearm: a hand so near lies on what it is near to
+SEEN = 0.3  # confidence of a joint that is taken for seen
+CLOSE = 0.1  # of a height: what is farther from where two touch knows nothing of it
+SIDES = ("right", "left")  # as in Pose.hands
+IN_FRONT, ITSELF, BEHIND = 1.0, 0.5, 0.25  # what a person's pathway is told of a pixel that shows somebody
+
+
+def relate(scene: Scene, objects: Tensor | None = None) -> Scene:
+    """The scene with its `relations` and `objects`.
+
+    Two people are near, and related, when the gap between what is seen of them is less than a quarter of the taller's height,
+    which is as far as a forearm and hand bridge, or when their boxes overlap: then no crop shows one without the other. An
+    object is near somebody by that person's height alone, for it does not reach out itself, and its box says little: that of
+    a fence holds the whole street; or when it lies on a part of their body that is hidden.
+
+    Relations of people come first, in the order of `scene.people`, then those to objects. `in_front` is what `scene.order`
+    says. A hand counts when it was seen (a confidence of 0.3, not guessed) and lies on what is seen of the other, or within a
+    hand's breadth of it; without a pose no hand counts.
+
+    Args:
+        objects: MASK [N, H, W] or [H, W] in 0..1, as big as the photo, true above 0.5. An object may lie on people; it takes
+            no pixels from them. An empty one has no relations, and keeps its number and its place among `scene.objects`.
+    Raises ValueError for objects of another shape than the photo's.
+    """
+    things = _objects(objects, scene)
+    views = [_view(person.seen) for person in scene.people]
+    there = {f"object {k}": thing for k, thing in enumerate(things, start=1) if thing.area}
+    of_things = [_view(thing) for thing in there.values()]
+    sure = {(pair.nearer, pair.farther): pair.confidence for pair in scene.order}
+    people: list[Relation] = []
+    held: list[Relation] = []
+    for n, one in enumerate(scene.people):
+        others = scene.people[n + 1 :]
+        within = [WITHIN * max(one.box.height, other.box.height) for other in others]
+        for k, gap, contact, overlap in _measured(one, views[n], [other.body for other in others], views[n + 1 :], within):
+            other = others[k]
+            if gap < within[k] or _apart(one.box, other.box) < 0:
+                hands = (*_reaching("one", one, other.seen), *_reaching("other", other, one.seen))
+                people.append(Relation(one.id, other.id, sure.get((one.id, other.id), 0.5), gap, contact, overlap, hands))
+        near = WITHIN * one.box.height
+        for k, gap, contact, overlap in _measured(one, views[n], [*there.values()], of_things, [near] * len(there)):
+            name = [*there][k]
+            if gap < near or overlap > 0:
+                hands = (*_reaching("one", one, there[name]),)
+                held.append(Relation(one.id, name, 0.5, gap, contact, overlap, hands))
+    return replace(scene, relations=(*people, *held), objects=things)
+
+
+def in_words(scene: Scene) -> str:
+    """A line for each relation, people by their numbers, such as `1 is in front of 2 (92 %), touching over 41 px, 12 % hidden;
+    right hand of 1 on 2` or `right hand of 2 on object 1, overlap 30 %`."""
+    names = {person.id: str(person.number) for person in scene.people}
+    lines = []
+    for relation in scene.relations:
+        one, other, share = names[relation.one], names.get(relation.other, relation.other), f"{100 * relation.overlap:.0f} %"
+        hands = ", ".join(_hands_in_words(relation, names))
+        if relation.other in names:
+            sure = f"{100 * relation.in_front:.0f}"
+            words = [f"{one} is beside {other}" if sure == "50" else f"{one} is in front of {other} ({sure} %)"]
+            words += [f"touching over {relation.contact:.0f} px"] * (relation.contact > 0)
+            words += [f"{relation.distance:.0f} px apart"] * (relation.distance > 0)
+            words += [f"{share} hidden" if sure != "50" else f"{share} of {other} hidden"] * (share != "0 %")
+            lines.append(", ".join(words) + (f"; {hands}" if hands else ""))
+            continue
+        touch = f"{one} touches {other}" + (f" over {relation.contact:.0f} px" if relation.contact else "")
+        words = [hands or (f"{one} is {relation.distance:.0f} px from {other}" if relation.distance else touch)]
+        lines.append(", ".join(words + [f"overlap {share}"] * (share != "0 %")))
+    return "\n".join(lines)
+
+
+def relation_channels(scene: Scene, person_id: str | None, crop: Box, size: int) -> Tensor:
+    """What a pathway is told of who stands where: [3, size, size] float32 in 0..1, on the photo's device.
+
+    Averaged over areas where the crop is shrunk, bilinear where it is enlarged; beyond the photo all is 0.
+
+    Channel 0, depth of what is seen: of a person's pathway 1 who is in front of them, 0.5 they themselves, 0.25 who is behind;
+        of the background's 1 the nearest of n people, down to 1/n the farthest. 0 where nobody is.
+    Channel 1, contact of people: of a person's pathway 1 where they touch somebody, down to 0 at a tenth of their height from
+        there; of the background's the lines of contact themselves.
+    Channel 2, objects: of a person's pathway 1 on those that touch them, and 0.5 about the hands that others have on them; of
+        the background's 1 on all.
+
+    Args:
+        person_id: whose pathway; None is the background's.
+        crop: a square of the photo; may reach beyond it.
+    Raises KeyError when nobody has that id, ValueError for a crop that is no square and a size of no pixels.
+    """
+    if crop.width != crop.height or crop.width < 1:
+        raise ValueError(f"crop is {crop.width}×{crop.height}, but it must be a square")
+    if size < 1:
+        raise ValueError(f"size is {size}, but it must be 1 pixel or more")
+    if person_id is None:
+        count = len(scene.people)
+        planes = [
+            _painted(crop, ((person.seen, (count - rank) / count) for rank, person in enumerate(scene.people))),
+            _painted(crop, ((line, 1.0) for line in _lines(scene, _between_people(scene)))),
+            _painted(crop, ((thing, 1.0) for thing in scene.objects)),
+        ]
+    else:
+        person = scene.person(person_id)
+        place = scene.people.index(person)
+        depth = ((p.seen, IN_FRONT if n < place else BEHIND if n > place else ITSELF) for n, p in enumerate(scene.people))
+        mine = [relation for relation in scene.relations if person_id in (relation.one, relation.other)]
+        met = _lines(scene, [relation for relation in _between_people(scene) if relation in mine])
+        touched = [r.other for r in mine if r.other.startswith("object ") and r.distance == 0]
+        grips = [grip for relation in mine for grip in _grips(scene, relation) if grip.on == person_id]
+        planes = [
+            _painted(crop, depth),
+            _painted(crop, ((_closeness(line, CLOSE * person.box.height), 1.0) for line in met)),
+            _painted(crop, [*((_seen(scene, name), 1.0) for name in touched), *((_disc(g.hand, scene.size), 0.5) for g in grips)]),
+        ]
+    return torch.stack([_resampled(plane, size) for plane in planes]).to(scene.photo.device)
+
+
+def draw_relations(scene: Scene) -> Tensor:
+    """The scene's relations to look at: IMAGE [1, H, W, 3] in 0..1, on the CPU.
+
+    The photo in grey, and in it everybody in a colour that tells their place: bright and warm is near, dark and cool is far.
+    An arrow goes from who is in front to who is behind, the stronger the surer, with the confidence; where two touch there is
+    a white line; a ring is a hand that lies on somebody or something; objects are outlined.
+    """
+    grey = scene.photo[0].cpu().clamp(0, 1) @ torch.tensor([0.2126, 0.7152, 0.0722])
+    image = (0.06 + 0.5 * grey)[..., None].repeat(1, 1, 3)
+    line = max(min(scene.size) / 300, 1)
+    for rank, person in enumerate(scene.people):
+        colour = _ramp(1 - rank / max(len(scene.people) - 1, 1))
+        there, visible = person.seen.box.view(image), person.seen.pixels.cpu()
+        shade = 0.45 + 0.75 * person.seen.box.view(grey)[..., None]  # who is bright in the photo is so in colour
+        there.copy_(torch.where(visible[..., None], (colour * shade).clamp(0, 1), there))
+        _stroke(image, _rim(person.seen), 0.4 * line, torch.zeros(3), 0.5)
+    for thing in scene.objects:
+        if thing.area:
+            _stroke(image, _rim(thing), 0.6 * line, torch.tensor(OBJECT), 0.9)
+    lines = list(_lines(scene, scene.relations))
+    for contact in lines:
+        _stroke(image, contact, 2 * line, torch.zeros(3), 0.6)
+    for contact in lines:
+        _stroke(image, contact, 0.7 * line, torch.ones(3), 1.0)
+    return _annotated(image, scene, line)
+
+
+# --- what is near, and where it touches
+
+
+class _View(NamedTuple):
+    """What is seen of somebody or of an object, in the photo as it is looked at."""
+
+    mask: Part  # bool, on the CPU
+    step: int  # pixels of the photo, a side, that are one of these
+    size: tuple[int, int]  # of the photo itself
+
+
+class _Contact(NamedTuple):
+    """Where two views touch."""
+
+    line: Part  # bool, the pixels of both that meet, in the photo as it is looked at
+    length: float  # pixels of the photo
+
+
+def _objects(masks: Tensor | None, scene: Scene) -> tuple[Part, ...]:
+    if masks is None:
+        return ()
+    height, width = scene.size
+    if masks.ndim not in (2, 3) or masks.shape[-2:] != scene.size:
+        given = "×".join(map(str, masks.shape))
+        raise ValueError(f"objects are {given}, but they must be masks of {height}×{width}, as the photo is, or a batch of these")
+    return tuple(Part.of(mask.to(scene.photo.device) > 0.5) for mask in masks.reshape(-1, height, width))
+
+
+def _view(seen: Part) -> _View:
+    step = ceil(max(seen.size) / PHOTO_SIDE)
+    small = _small(seen)
+    pixels = small.pixels.bool()
+    if not pixels.any():  # so thin that no pixel is half covered: it is there all the same
+        rows, columns = seen.pixels.cpu().nonzero(as_tuple=True)
+        pixels[(rows + seen.box.top) // step - small.box.top, (columns + seen.box.left) // step - small.box.left] = True
+    return _View(replace(small, pixels=pixels), step, seen.size)
+
+
+def _apart(one: Box, other: Box) -> int:
+    """Pixels between two boxes, across or down, whichever is more; negative where they overlap."""
+    between = one.inside(other)
+    return -min(between.width, between.height)
+
+
+def _measured(
+    one: Person, view: _View, bodies: Sequence[Part], views: Sequence[_View], within: Sequence[float]
+) -> Iterator[tuple[int, float, float, float]]:
+    """The place, distance, contact and overlap (as in Relation) of each who may be so near; of the others by far no pixel is looked at."""
+    touch = (REACH + 2) * view.step  # between boxes of small people who touch: pixels in reach, and those cut by the step
+    maybe = [k for k, body in enumerate(bodies) if _apart(one.box, body.box) < max(within[k], touch)]
+    for k, gap in zip(maybe, _gaps(view, [views[k] for k in maybe]), strict=True):
+        yield k, gap, _contact(view, views[k]).length if gap == 0 else 0.0, _overlap(one.body, bodies[k])
+
+
+def _gaps(one: _View, others: Sequence[_View]) -> list[float]:
+    """Pixels of the photo between one and each of the others; 0 where they touch or overlap."""
+    if not others:
+        return []
+    window = one.mask.box
+    for other in others:
+        window = window.union(other.mask.box)
+    away = distance_inside(~one.mask.cut(window))
+    gaps = []
+    for other in others:
+        nearest = float(other.mask.box.moved(-window.left, -window.top).view(away)[other.mask.pixels].min())
+        # the distance is from the middle of a pixel to that of another: of two side by side it is 1, and nothing lies between
+        gaps.append(0.0 if nearest <= REACH else one.step * (nearest - 1))
+    return gaps
+
+
+def _overlap(one: Part, other: Part) -> float:
+    """The share (0..1) of the other bool mask that lies within the one."""
+    both = one.box.inside(other.box)
+    if both.width <= 0 or both.height <= 0:
+        return 0.0
+    return int((one.cut(both) & other.cut(both)).sum()) / other.area
+
+
+def _contact(one: _View, other: _View) -> _Contact:
+    """Where the outlines of two meet. Pixels that both have are the other's: an object lies on whoever it is seen with."""
+    window = one.mask.box.grown(ceil(REACH)).inside(other.mask.box.grown(ceil(REACH)))
+    theirs = other.mask.cut(window).numpy()
+    mine = one.mask.cut(window).numpy() & ~theirs
+    met = _meeting(mine, theirs), _meeting(theirs, mine)
+    line = Part(window, torch.from_numpy(met[0] | met[1]), one.mask.size)
+    return _Contact(line, one.step * (_length(met[0]) + _length(met[1])) / 2)
+
+
+def _meeting(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The pixels of `one` [h, w] bool that are the nearest to some pixel of the other, and in reach of it.
+
+    To take all pixels in reach would make a contact longer by the reach at each of its ends.
+    """
+    met, waiting = np.zeros_like(one), other
+    for ring in _rings():
+        hits = [(waiting & _shifted(one, -down, -right), down, right) for down, right in ring]
+        for hit, down, right in hits:
+            met |= _shifted(hit, down, right)
+            waiting = waiting & ~hit
+    return met
+
+
+def _rings() -> list[list[tuple[int, int]]]:
+    """The steps (down, right) within REACH, those of one length together, shortest first."""
+    reach = range(-int(REACH), int(REACH) + 1)
+    steps = [(down, right) for down in reach for right in reach if 0 < down**2 + right**2 <= REACH**2]
+    lengths = sorted({down**2 + right**2 for down, right in steps})
+    return [[(down, right) for down, right in steps if down**2 + right**2 == length] for length in lengths]
+
+
+def _shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
+    """The mask [h, w] moved; what comes in from beyond is False."""
+    out = np.zeros_like(mask)
+    height, width = mask.shape
+    out[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = mask[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    return out
+
+
+def _length(line: np.ndarray) -> float:
+    """Of thin lines [h, w] bool, in pixels: each pixel is 1 long, and a step across a corner √2. At most 8 % too long."""
+    steps = 0
+    for right in (1, -1):
+        corner = line & _shifted(line, 1, right)
+        steps += int((corner & ~_shifted(line, 1, 0) & ~_shifted(line, 0, right)).sum())
+    return int(line.sum()) + (sqrt(2) - 1) * steps
+
+
+# --- hands
+
+
+class _Hand(NamedTuple):
+    side: str  # of SIDES
+    x: float  # pixels of the photo, the middle of the hand
+    y: float
+    forearm: float  # pixels, its length
+
+
+class _Grip(NamedTuple):
+    whose: str  # id
+    side: str
+    on: str  # id, or "object 1", …
+    hand: _Hand
+
+
+def _hands(person: Person) -> Iterator[_Hand]:
+    """The hands that were seen: the mean of their points, else what lies beyond the wrist."""
+    pose = person.pose
+    if pose is None:
+        return
+    seen = (pose.joints[:, 2] >= SEEN) & ~pose.guessed
+    for n, side in enumerate(SIDES):
+        elbow, wrist = JOINTS.index(f"{side} elbow"), JOINTS.index(f"{side} wrist")
+        along = pose.joints[wrist, :2] - pose.joints[elbow, :2]
+        whole = bool(seen[elbow] and seen[wrist])
+        forearm = float(along.norm()) if whole else FOREARM * person.box.height
+        points = pose.hands[n][pose.hands[n][:, 2] >= SEEN] if pose.hands is not None else pose.joints[:0]
+        if len(points):
+            x, y = points[:, :2].mean(0).tolist()
+        elif seen[wrist]:
+            x, y = (pose.joints[wrist, :2] + HAND * whole * along).tolist()
+        else:
+            continue
+        yield _Hand(side, x, y, forearm)
+
+
+def _reaching(name: str, person: Person, seen: Part) -> list[str]:
+    """The person's hands that lie on a bool mask: "one's right", …, for a person who goes by the name of "one"."""
+    return [f"{name}'s {hand.side}" for hand in _hands(person) if _on(hand, seen)]
+
+
+def _on(hand: _Hand, seen: Part) -> bool:
+    near = max(BREADTH * hand.forearm, REACH)
+    around = Box(floor(hand.x - near), floor(hand.y - near), ceil(hand.x + near) + 1, ceil(hand.y + near) + 1).inside(seen.box)
+    if around.width <= 0 or around.height <= 0:
+        return False
+    rows, columns = seen.cut(around).nonzero(as_tuple=True)
+    away = (columns + around.left - hand.x) ** 2 + (rows + around.top - hand.y) ** 2
+    return bool((away <= near**2).any())
+
+
+def _grips(scene: Scene, relation: Relation) -> Iterator[_Grip]:
+    """The relation's hands, as far as the poses still have them."""
+    for words in relation.hands:
+        name, side = words.split("'s ")
+        whose, on = (relation.one, relation.other) if name == "one" else (relation.other, relation.one)
+        for hand in _hands(scene.person(whose)):
+            if hand.side == side:
+                yield _Grip(whose, side, on, hand)
+
+
+def _hands_in_words(relation: Relation, names: dict[str, str]) -> list[str]:
+    one, other = names[relation.one], names.get(relation.other, relation.other)
+    found = []
+    for name, whose, on in (("one", one, other), ("other", other, one)):
+        sides = [side for side in SIDES if f"{name}'s {side}" in relation.hands]
+        if sides:
+            found.append(f"both hands of {whose} on {on}" if len(sides) == 2 else f"{sides[0]} hand of {whose} on {on}")
+    return found
+
+
+# --- channels
+
+
+def _seen(scene: Scene, name: str) -> Part:
+    """What is seen of a person, by id, or of "object 1", …"""
+    if name.startswith("object "):
+        return scene.objects[int(name.removeprefix("object ")) - 1]
+    return scene.person(name).seen
+
+
+def _between_people(scene: Scene) -> list[Relation]:
+    return [relation for relation in scene.relations if not relation.other.startswith("object ")]
+
+
+def _lines(scene: Scene, relations: Sequence[Relation]) -> Iterator[Part]:
+    """Bool masks of where the two of each relation touch, in the photo."""
+    views: dict[str, _View] = {}
+    for relation in relations:
+        if not relation.contact:
+            continue
+        for name in (relation.one, relation.other):
+            views[name] = views.get(name) or _view(_seen(scene, name))
+        line, step = _contact(views[relation.one], views[relation.other]).line.tight(), views[relation.one].step
+        large = Part(Box(*(n * step for n in line.box)), line.pixels.repeat_interleave(step, 0).repeat_interleave(step, 1), scene.size)
+        inside = large.box.clip(*scene.size)
+        yield replace(large, box=inside, pixels=large.cut(inside))
+
+
+def _closeness(line: Part, pixels: float) -> Part:
+    """1 on a bool mask, down to 0 that many pixels away."""
+    window = line.box.grown(ceil(pixels)).clip(*line.size)
+    return Part(window, (1 - distance_inside(~line.cut(window)) / pixels).clamp(0, 1), line.size)
+
+
+def _disc(hand: _Hand, size: tuple[int, int]) -> Part:
+    """Bool, as large as a hand."""
+    radius = max(HAND * hand.forearm, REACH)
+    box = Box(floor(hand.x - radius), floor(hand.y - radius), ceil(hand.x + radius) + 1, ceil(hand.y + radius) + 1).clip(*size)
+    if box.width <= 0 or box.height <= 0:
+        return Part(Box(0, 0, 0, 0), torch.zeros(0, 0, dtype=torch.bool), size)
+    rows, columns = torch.arange(box.top, box.bottom)[:, None] - hand.y, torch.arange(box.left, box.right) - hand.x
+    return Part(box, rows**2 + columns**2 <= radius**2, size)
+
+
+def _painted(crop: Box, parts: Iterator[tuple[Part, float]] | Sequence[tuple[Part, float]]) -> Tensor:
+    """Masks times their weights in a crop, the greatest of each pixel: [h, w] float32."""
+    out = torch.zeros(crop.height, crop.width)
+    for part, weight in parts:
+        box = part.box.inside(crop)
+        if box.width > 0 and box.height > 0:
+            there = box.moved(-crop.left, -crop.top).view(out)
+            there.copy_(there.maximum(part.cut(box).cpu() * weight))
+    return out
+
+
+def _resampled(plane: Tensor, size: int) -> Tensor:
+    """A square plane [s, s] in another size, as plan.RegionMap does it."""
+    if len(plane) >= size:
+        return F.interpolate(plane[None, None], (size, size), mode="area")[0, 0]
+    return F.interpolate(plane[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0]
+
+
+# --- the picture
+
+OBJECT = (0.45, 1.0, 0.75)  # a colour that no depth has
+FINE = 3  # a picture under 1024 pixels is drawn on so many times larger, and shrunk: PIL's lines have no soft edges
+
+
+def _ramp(near: float) -> Tensor:
+    """A colour [3] for how near somebody is, 0..1: evenly lighter in Oklab (Ottosson 2020), from blue over red to yellow."""
+    light, hue = 0.45 + 0.43 * near, np.deg2rad(275 + 170 * near)
+    a, b = 0.15 * np.cos(hue), 0.15 * np.sin(hue)
+    cones = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])
+    to_rgb = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    linear = (to_rgb @ (cones @ np.array([light, a, b])) ** 3).clip(0, 1)
+    return torch.from_numpy(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)).float()
+
+
+def _rim(part: Part) -> Part:
+    """The outline of a bool mask, its own pixels; the frame of the picture is none of it."""
+    window = part.box.grown(1).clip(*part.size)
+    return Part(window, distance_inside(part.cut(window)) == 1, part.size)
+
+
+def _stroke(image: Tensor, line: Part, width: float, colour: Tensor, opacity: float) -> None:
+    """Paint a bool mask, grown by `width` pixels, on a picture [H, W, 3], with a soft edge."""
+    window = line.box.grown(ceil(width + 1)).clip(*line.size)
+    cover = (width + 0.5 - distance_inside(~line.cut(window))).clamp(0, 1)[..., None] * opacity
+    there = window.view(image)
+    there.lerp_(colour.expand_as(there), cover)
+
+
+class _Mark(NamedTuple):
+    """Where somebody's number stands."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def _mark(seen: Part, line: float) -> _Mark:
+    """In the middle of the thickest part of a bool mask."""
+    depth = distance_inside(F.pad(seen.pixels.cpu(), [1] * 4))[1:-1, 1:-1]  # the frame is an edge too: a number at it would be cut
+    deepest = int(depth.argmax())
+    radius = min(max(0.5 * float(depth.max()), 5 * line), 11 * line)
+    return _Mark(seen.box.left + deepest % seen.box.width, seen.box.top + deepest // seen.box.width, radius)
+
+
+def _arrow(start: _Mark, end: _Mark, gap: float) -> np.ndarray | None:
+    """Points (x, y) [n, 2] from mark to mark, bent to the right so that lines through three people in a row stay apart.
+
+    None where the marks leave no room.
+    """
+    first, last = np.array(start[:2]), np.array(end[:2])
+    across = np.array([first[1] - last[1], last[0] - first[0]])
+    length = hypot(*across)
+    if length <= start.radius + end.radius + 2 * gap:
+        return None
+    t = np.linspace(0, 1, 65)[:, None]
+    points = (1 - t) ** 2 * first + 2 * t * (1 - t) * ((first + last) / 2 + 0.2 * across) + t**2 * last
+    out = np.hypot(*(points - first).T) >= start.radius
+    before = np.hypot(*(points - last).T) >= end.radius + gap
+    return points[out & before]
+
+
+def _annotated(image: Tensor, scene: Scene, line: float) -> Tensor:
+    """The picture [H, W, 3] with arrows, rings and numbers: [1, H, W, 3]. `line` is how many pixels a thin line is wide."""
+    height, width = scene.size
+    fine = FINE if max(height, width) <= PHOTO_SIDE else 1
+    picture = Image.fromarray((image * 255).round().to(torch.uint8).numpy()).convert("RGBA")
+    marks = {person.id: _mark(person.seen, line) for person in scene.people}
+    labels: list[tuple[float, float, str]] = []
+    sheet = Image.new("RGBA", (width * fine, height * fine))
+    draw = ImageDraw.Draw(sheet)
+    for relation in sorted(_between_people(scene), key=lambda relation: (relation.distance == 0, relation.in_front)):
+        sure = 2 * relation.in_front - 1
+        start, end = marks[relation.one], marks[relation.other]
+        thick = (0.8 + 1.6 * sure) * min(min(start.radius, end.radius) / 9, line)  # small people get thin arrows
+        opacity = (0.3 + 0.7 * sure) * (1.0 if relation.distance == 0 else 0.6)
+        points = _arrow(start, end, 1.5 * line)
+        if points is None or len(points) < 2:
+            continue
+        for wider, grey in ((1.6 * line, 0), (0, 255)):
+            _draw_arrow(draw, points, thick, wider, fine, (grey, grey, grey, round(255 * opacity)))
+        labels.append((*points[len(points) // 2].tolist(), f"{100 * relation.in_front:.0f} %"))
+    for relation in scene.relations:
+        for grip in _grips(scene, relation):
+            radius = max(HAND * grip.hand.forearm, 3 * line)
+            for wide, colour in ((3.2 * line, (0, 0, 0, 200)), (1.6 * line, (255, 255, 255, 255))):
+                reach = radius + wide / 2
+                box = [(n + 0.5) * fine for n in (grip.hand.x - reach, grip.hand.y - reach, grip.hand.x + reach, grip.hand.y + reach)]
+                draw.ellipse(box, outline=colour, width=max(round(wide * fine), 1))
+    picture.alpha_composite(sheet.resize((width, height), Image.Resampling.BOX) if fine > 1 else sheet)
+    picture = picture.convert("RGB")
+    _write(ImageDraw.Draw(picture), scene, marks, labels, line)
+    return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)[None]
+
+
+def _draw_arrow(draw: ImageDraw.ImageDraw, points: np.ndarray, thick: float, rim: float, fine: int, colour: tuple[int, ...]) -> None:
+    """An arrow along points (x, y) [n, 2], `fine` times as large, with a rim that many pixels wider on both sides together."""
+    end, head = points[-1], 2.2 * thick + 2
+    shaft = points[np.hypot(*(points - end).T) >= head]
+    if len(shaft) > 1:
+        draw.line([tuple((point + 0.5) * fine) for point in shaft], colour, max(round((thick + rim) * fine), 1), joint="curve")
+    before = points[np.hypot(*(points - end).T) >= head / 2]
+    along = end - (before[-1] if len(before) else points[0])
+    along = along / max(float(np.hypot(*along)), 1e-6)
+    across, tip, back = np.array([-along[1], along[0]]), end + along * rim, end - along * (head + rim / 2)
+    corners = (tip, back + across * (head / 2 + rim), back - across * (head / 2 + rim))
+    draw.polygon([tuple((corner + 0.5) * fine) for corner in corners], colour)
+
+
+def _write(draw: ImageDraw.ImageDraw, scene: Scene, marks: dict[str, _Mark], labels: list[tuple[float, float, str]], line: float) -> None:
+    """Everybody's number, then what is said of pairs, the last first, where it covers nothing that is written."""
+    taken = []
+    for person in scene.people:
+        mark = marks[person.id]
+        font = ImageFont.load_default(max(1.6 * mark.radius, 10))
+        draw.text(mark[:2], str(person.number), "white", font, "mm", stroke_width=max(round(mark.radius / 6), 1), stroke_fill="black")
+        taken.append(draw.textbbox(mark[:2], str(person.number), font, "mm"))
+    font = ImageFont.load_default(max(8 * line, 10))
+    edge = max(1.5 * line, 2)
+    for x, y, text in reversed(labels):
+        left, top, right, bottom = draw.textbbox((x, y), text, font, "mm")
+        box = (left - edge, top - edge, right + edge, bottom + edge)
+        if all(box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1] for other in taken):
+            draw.rounded_rectangle(box, 2 * edge, "black")
+            draw.text((x, y), text, "white", font, "mm")
+            taken.append(box)
