@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,14 @@ import torch
 from torch import Tensor
 
 from ..models.adapter import GUIDANCE_CHANNELS
+from ..morphology import guide, understand
+from ..scene import Box, MaskedPerson, split_people
 from .pairs import ROLES, Pair, fill_sketch, mirror_at_random, sketch_person
 
-__all__ = ["Guide", "GuidedPair", "find_guide", "make_guided_pair"]
+__all__ = ["Guide", "GuidedPair", "guide_by_masks", "make_guided_pair"]
 
-Guide = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""(own_visible, front, truth) to guidance: bool [S, S], bool [S, S] and uint8 RGB [S, S, 3] to [9, S, S] in 0..1."""
+Guide = Callable[[np.ndarray, np.ndarray], Tensor]
+"""(what is visible of the person, who is in front), each [S, S] bool, to guidance [9, S, S] in 0..1."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,18 @@ class GuidedPair(Pair):
     guidance: Tensor  # [9, S, S] uint8: pose, parsing, relations, each RGB
 
 
-def make_guided_pair(persons: list[tuple[Path, Path, int]], size: int, seed: int, guide: Guide) -> GuidedPair:
+def guide_by_masks(visible: np.ndarray, front: np.ndarray) -> Tensor:
+    """The guidance of whoever is behind, told from the two masks alone, as it is in use where no network helps. [9, S, S]"""
+    size = len(visible)
+    photo = torch.zeros(1, size, size, 3)
+    masks = [MaskedPerson(n, torch.from_numpy(np.ascontiguousarray(mask)).float()) for n, mask in enumerate((front, visible), start=1)]
+    scene = understand(split_people(photo, masks, depth_order="1,2"), silhouettes=False).scene
+    person = next(p for p in scene.people if p.number == 2)
+    drawn = guide(scene, person.id, Box(0, 0, size, size), size)
+    return torch.cat(drawn, 2).permute(2, 0, 1)
+
+
+def make_guided_pair(persons: list[tuple[Path, Path, int]], size: int, seed: int, guide: Guide = guide_by_masks) -> GuidedPair:
     """The pair of that seed, `size` px square, of one of `PhotoLibrary.persons()`; the same seed gives the same pair.
 
     Raises ValueError when the guide gives anything but [9, S, S] of finite values.
@@ -39,26 +51,13 @@ def make_guided_pair(persons: list[tuple[Path, Path, int]], size: int, seed: int
     while (sketch := sketch_person(persons, size, rng)) is None:
         pass
     sketch = mirror_at_random(sketch, rng)
-    guidance = _as_bytes(guide(sketch.source, sketch.front, sketch.truth), size)
+    guidance = _as_bytes(guide(sketch.source, sketch.front), size)
     fill = fill_sketch(sketch, rng)
     return GuidedPair(torch.from_numpy(sketch.truth), fill, torch.from_numpy(sketch.hole), ROLES.index("person"), guidance)
 
 
-def find_guide(name: str) -> Guide:
-    """The guide of that name, written `module:function`; names, unlike functions, can be given to other processes.
-
-    Raises ValueError when there is no such function.
-    """
-    module, _, function = name.partition(":")
-    try:
-        return getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"guide is {name!r}, but it must be module:function of a function that can be imported ({error})") from error
-
-
-def _as_bytes(guidance: np.ndarray | Tensor, size: int) -> Tensor:
-    drawn = torch.as_tensor(guidance, dtype=torch.float32)
-    if drawn.shape != (GUIDANCE_CHANNELS, size, size) or not drawn.isfinite().all():
-        given = "×".join(map(str, drawn.shape))
+def _as_bytes(guidance: Tensor, size: int) -> Tensor:
+    if guidance.shape != (GUIDANCE_CHANNELS, size, size) or not guidance.isfinite().all():
+        given = "×".join(map(str, guidance.shape))
         raise ValueError(f"guidance is {given}, but it must be {GUIDANCE_CHANNELS}×{size}×{size} of finite values in 0..1")
-    return (drawn.clamp(0, 1) * 255).round().byte()
+    return (guidance.float().clamp(0, 1) * 255).round().byte()

@@ -30,7 +30,6 @@ def main() -> None:
     _add_export(steps.add_parser("export", help="write the running average of a run as a weights file"))
 
     guided = steps.add_parser("prepare-guided", help="make training pairs of hidden people, with guidance")
-    guided.add_argument("--guide", required=True, help="module:function that draws pose, parsing and relations (see data/guided.py)")
     _add_prepare(guided)
     adapter = steps.add_parser("train-adapter", help="train an adapter of the bundled model; goes on from the last checkpoint under --out")
     adapter.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model, which stays as it is")
@@ -40,7 +39,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     step = arguments.pop("step")
     if step in ("prepare", "prepare-guided"):
-        make_pairs(**arguments)
+        make_pairs(guided=step == "prepare-guided", **arguments)
     elif step == "train":
         train_mini(recipe=_taken(Recipe, arguments), **arguments)
     elif step == "export":

@@ -14,21 +14,16 @@ SHARD = 32  # pairs a file
 
 
 def prepare(
-    photos: Path, out: Path, count: int, size: int, workers: int, split: str = "train", first_seed: int = 0, guide: str | None = None
+    photos: Path, out: Path, count: int, size: int, workers: int, split: str = "train", first_seed: int = 0, guided: bool = False
 ) -> None:
     """Write `count` pairs (rounded up to whole shards of 32) of `size` px from the photographs of `split` under `out`.
 
-    With a guide (see `data.guided.find_guide`) they are the adapter's pairs, else the bundled model's.
-    Raises ValueError when there is no guide of that name.
+    Guided, they are the adapter's pairs, else the bundled model's.
     """
-    if guide is not None:
-        from ..data.guided import find_guide
-
-        find_guide(guide)  # here too, so that a wrong name is said once, and at once
     out.mkdir(parents=True, exist_ok=True)
     wanted = [first_seed + start for start in range(0, count, SHARD) if not _shard_path(out, first_seed + start).exists()]
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        jobs = [pool.submit(_make_shard, photos, out, size, split, start, guide) for start in wanted]
+        jobs = [pool.submit(_make_shard, photos, out, size, split, start, guided) for start in wanted]
         for done, job in enumerate(as_completed(jobs), start=1):
             job.result()
             print(f"shard {done}/{len(jobs)}", flush=True)
@@ -47,16 +42,13 @@ def _one_thread() -> None:
     os.nice(5)
 
 
-def _make_shard(photos: Path, out: Path, size: int, split: str, start: int, guide: str | None) -> None:
-    from ..data.guided import find_guide, make_guided_pair
+def _make_shard(photos: Path, out: Path, size: int, split: str, start: int, guided: bool) -> None:
+    from ..data.guided import make_guided_pair
     from ..data.library import PhotoLibrary
     from ..data.pairs import Pair, make_pair, write_shard
 
     library = PhotoLibrary(photos, split)  # type: ignore[arg-type]
     persons = library.persons()
     make: Callable[[int], Pair]
-    if guide is None:
-        make = partial(make_pair, library, persons, size)
-    else:
-        make = partial(make_guided_pair, persons, size, guide=find_guide(guide))
+    make = partial(make_guided_pair, persons, size) if guided else partial(make_pair, library, persons, size)
     write_shard(_shard_path(out, start), [make(seed) for seed in range(start, start + SHARD)])
