@@ -8,6 +8,8 @@ from .compose import ComposeLayers, DecodeLayers
 from .control import CropImage, LayerControl, LayerLora, PersonPrompt
 from .effects import FindEffects
 from .models import MiniModel
+from .morphology import GuidanceMaps, Morphology
+from .networks import FindParsing, FindPoses
 from .plan import EncodeLayers
 from .scene import SplitPeople
 
@@ -18,7 +20,11 @@ NODES: list[type[io.ComfyNode]] = [
     PhotoBatch,
     SplitPeople,
     FindEffects,
+    FindPoses,
+    FindParsing,
+    Morphology,
     EncodeLayers,
+    GuidanceMaps,
     ModulateAttention,
     DecodeLayers,
     ComposeLayers,

@@ -134,19 +134,45 @@ class ModulateAttention(io.ComfyNode):
                     default=False,
                     tooltip="refocus: estimate the largest and smallest attention logit from their spread, in place of looking for them.",
                 ),
+                io.Float.Input(
+                    "match_parts",
+                    default=0.0,
+                    min=0.0,
+                    max=8.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Turns what is hidden of somebody's trousers to what is seen of them, and so for all clothes and skin: by how "
+                    "much, beside the method. Needs a plan whose scene went through MILD Morphology. 0: off; 1 is a good value.",
+                ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The same model with its attention modulated.")],
         )
 
     @classmethod
     def execute(
-        cls, model, method, strength, start_percent, end_percent, blocks, target_gap, highest_strength, guidance, fast, **where
+        cls,
+        model,
+        method,
+        strength,
+        start_percent,
+        end_percent,
+        blocks,
+        target_gap,
+        highest_strength,
+        guidance,
+        fast,
+        plan=None,
+        regions=None,
+        match_parts=0.0,
     ) -> io.NodeOutput:
         if start_percent > end_percent:
             raise ValueError(f"start_percent is {start_percent} but end_percent is {end_percent}: it must not begin after it ends")
+        maps = regions_of(plan, regions)
+        if match_parts and (plan is None or all(person.parsing is None for person in plan.scene.people)):
+            raise ValueError(f"match_parts is {match_parts}, but it needs a plan whose scene went through MILD Morphology")
         chosen = METHODS[method]
         patch = host.AttentionPatch(
-            regions_of(**where),
+            maps,
             chosen,
             gain=strength,
             first_sigma=host.percent_to_sigma(model, start_percent * chosen.until),
@@ -155,6 +181,7 @@ class ModulateAttention(io.ComfyNode):
             target=None if target_gap <= -1 else target_gap,
             highest_gain=highest_strength,
             guidance=guidance,
+            match=match_parts,
             fast=fast,
         )
         return _installed(model, patch)

@@ -10,21 +10,20 @@ from comfy_api.latest import io
 
 from ..mild_core.models.parsing_network import parse_people, parsing_crops, person_squares
 from ..mild_core.models.pose_network import decode_heatmaps, person_crops
-from ..mild_core.scene import Scene
+from ..mild_core.morphology import write_keypoints
+from ..mild_core.scene import Pose, Scene
 from ..mild_core.scene.coco import from_coco
-from .host.networks import PARSING, POSES, load_network, network_names, run_network, unknown_network
+from . import host
 from .types import SceneSocket, schema
 
 __all__ = ["FindParsing", "FindPoses"]
-
-FACE, HAND = 70, 21  # points that the ecosystem's POSE_KEYPOINT has of a face and of a hand
 
 
 def _network_input(folder: str, example: str) -> Any:
     # optional, or with an empty folder the graph would end in "required input is missing", which helps nobody
     return io.Combo.Input(
         "network",
-        options=network_names(folder),
+        options=host.network_names(folder),
         optional=True,
         tooltip=f"A file in models/{folder}: model.safetensors with its config.json beside it, such as {example}.",
     )
@@ -48,7 +47,7 @@ class FindPoses(io.ComfyNode):
                     step=0.01,
                     tooltip="A joint that the network is less sure of counts as unknown.",
                 ),
-                _network_input(POSES, "usyd-community/vitpose-base-simple"),
+                _network_input(host.POSES, "usyd-community/vitpose-base-simple"),
             ],
             outputs=[
                 io.Custom("POSE_KEYPOINT").Output(
@@ -59,29 +58,18 @@ class FindPoses(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, network: str | None = None) -> bool | str:
-        return (network is None) or unknown_network(POSES, network) or True
+        return (network is None) or host.unknown_network(host.POSES, network) or True
 
     @classmethod
     def execute(cls, scene: Scene, threshold: float, network: str | None = None) -> io.NodeOutput:
-        model = load_network(POSES, network)
-        height, width = scene.size
-        frame: dict[str, Any] = {"canvas_width": width, "canvas_height": height, "people": []}
+        model = host.load_network(host.POSES, network)
+        poses: list[Pose] = []
         if scene.people:
             size = tuple(model.model.network.config.backbone_config.image_size)
             crops, frames = person_crops(scene.photo[0], [person.seen.box for person in scene.people], size)
-            joints = from_coco(decode_heatmaps(run_network(POSES, model, crops), frames))
-            frame["people"] = [_in_pixels(person) for person in torch.where(joints[..., 2:] < threshold, 0.0, joints)]
-        return io.NodeOutput([frame])
-
-
-def _in_pixels(joints: torch.Tensor) -> dict[str, list[float]]:
-    """Joints [18, 3] as a person of a POSE_KEYPOINT."""
-    return {
-        "pose_keypoints_2d": joints.flatten().tolist(),
-        "face_keypoints_2d": [0.0] * (3 * FACE),
-        "hand_left_keypoints_2d": [0.0] * (3 * HAND),
-        "hand_right_keypoints_2d": [0.0] * (3 * HAND),
-    }
+            joints = from_coco(decode_heatmaps(host.run_network(host.POSES, model, crops), frames))
+            poses = [Pose.of(person) for person in torch.where(joints[..., 2:] < threshold, 0.0, joints)]
+        return io.NodeOutput(write_keypoints(poses, scene.size))
 
 
 class FindParsing(io.ComfyNode):
@@ -95,7 +83,7 @@ class FindParsing(io.ComfyNode):
             search_aliases=["parsing", "human parsing", "segformer", "clothes", "segmentation"],
             inputs=[
                 SceneSocket.Input("scene", tooltip="From MILD Split People."),
-                _network_input(PARSING, "mattmdjaga/segformer_b2_clothes"),
+                _network_input(host.PARSING, "mattmdjaga/segformer_b2_clothes"),
             ],
             outputs=[
                 io.Mask.Output(display_name="parsing", tooltip="Label / 255, on each person's own pixels; 0 elsewhere."),
@@ -105,14 +93,14 @@ class FindParsing(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, network: str | None = None) -> bool | str:
-        return (network is None) or unknown_network(PARSING, network) or True
+        return (network is None) or host.unknown_network(host.PARSING, network) or True
 
     @classmethod
     def execute(cls, scene: Scene, network: str | None = None) -> io.NodeOutput:
-        model = load_network(PARSING, network)
+        model = host.load_network(host.PARSING, network)
         names = model.model.network.config.id2label
         labels = torch.zeros(scene.size, dtype=torch.uint8)
         if scene.people:
             squares = person_squares(scene)
-            labels = parse_people(scene, squares, run_network(PARSING, model, parsing_crops(scene.photo[0], squares)))
+            labels = parse_people(scene, squares, host.run_network(host.PARSING, model, parsing_crops(scene.photo[0], squares)))
         return io.NodeOutput(labels[None] / 255, json.dumps({str(number): names[number] for number in sorted(names)}))

@@ -10,6 +10,7 @@ __all__ = [
     "GapSocket",
     "LayersSocket",
     "PlanSocket",
+    "PosesSocket",
     "Prompts",
     "PromptsSocket",
     "RegionsSocket",
@@ -22,6 +23,7 @@ __all__ = [
 CATEGORY = "MILD"
 SceneSocket = io.Custom("MILD_SCENE")
 PlanSocket = io.Custom("MILD_PLAN")
+PosesSocket = io.Custom("POSE_KEYPOINT")
 LayersSocket = io.Custom("MILD_LAYERS")
 PromptsSocket = io.Custom("MILD_PROMPTS")
 Prompts = tuple[tuple[str, list], ...]

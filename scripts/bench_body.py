@@ -176,9 +176,8 @@ def main() -> None:
     for name, scores in bodies.items():
         print(f"{name:32} amodal IoU {scores['amodal IoU']:.3f}   hidden IoU {scores['hidden IoU']:.3f}")
     for name, errors in joints.items():
-        print(
-            f"joints {name}: {errors['joints']} joints, median error {errors['median']:.3f} of the box, {errors['within 0.1']:.0%} within 0.1"
-        )
+        off = f"median error {errors['median']:.3f} of the box's length, {errors['within 0.1']:.0%} within 0.1"
+        print(f"joints {name}: {errors['joints']} joints, {off}")
 
 
 if __name__ == "__main__":

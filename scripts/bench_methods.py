@@ -37,7 +37,7 @@ from mild_core.fill import fill_pathway  # noqa: E402
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import LayerPlan, make_plan  # noqa: E402
-from mild_core.scene import from_masks, split_people  # noqa: E402
+from mild_core.scene import Scene, from_masks, split_people  # noqa: E402
 from scripts.bench_quality import WORKING_SIZE, core_sampler  # noqa: E402
 
 SMALLEST = 64  # pixels of somebody to complete; fewer tell nothing
@@ -53,10 +53,8 @@ class Case:
     completed: Tensor  # [H, W] bool, what of it shows somebody else
 
     @classmethod
-    def of(cls, truth: TrueScene) -> Case:
-        scene = split_people(truth.photo[None], from_masks(truth.masks(), "by mask"))
-        nearest = next(p for p in scene.people if p.number == 1)
-        plan = make_plan(scene.erasing(frozenset([nearest.id])), working_size=WORKING_SIZE)
+    def of(cls, truth: TrueScene, scene: Scene) -> Case:
+        plan = make_plan(scene, working_size=WORKING_SIZE)
         rows = torch.stack([fill_pathway(plan, p, "exemplar") for p in plan.pathways])
         picture = truth.background
         for layer in truth.layers[1:].flip(0):
@@ -65,16 +63,27 @@ class Case:
         return cls(plan, rows, picture.clamp(0, 1), hole, hole & truth.whole[1:].any(0))
 
 
+def without_nearest(truth: TrueScene) -> Scene:
+    """The scene that the masks alone tell, of which the nearest person goes."""
+    scene = split_people(truth.photo[None], from_masks(truth.masks(), "by mask"))
+    nearest = next(p for p in scene.people if p.number == 1)
+    return scene.erasing(frozenset([nearest.id]))
+
+
+def modulated(pack: Any, model: Any, plan: LayerPlan, method: str, options: dict[str, Any]) -> Any:
+    """The model with MILD Modulate Attention on it; options that are not given are the node's own."""
+    node = pack.nodes.ModulateAttention
+    return node.execute(model=model, plan=plan, **{**pack.nodes.types.defaults(node), "method": method, **options}).args[0]
+
+
 def patch_of(name: str | None, options: dict[str, Any], found: dict[str, float]):
     """A patch for `core_sampler` that modulates and records; what it recorded can be had by calling the second result."""
     records: list[Any] = []
 
     def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
-        nodes = pack.nodes
         if name is not None:
-            chosen = {**nodes.types.defaults(nodes.ModulateAttention), "method": name, **options}
-            model = nodes.ModulateAttention.execute(model=model, plan=plan, **chosen).args[0]
-        model, record = nodes.AttentionGap.execute(model=model, plan=plan).args
+            model = modulated(pack, model, plan, name, options)
+        model, record = pack.nodes.AttentionGap.execute(model=model, plan=plan).args
         records.append(record)
         return model
 
@@ -112,7 +121,8 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
     for index in range(asked.scenes):
         seed = asked.first_seed + index
-        case = Case.of(make_scene(library, seed, people=(2, 3)))
+        truth = make_scene(library, seed, people=(2, 3))
+        case = Case.of(truth, without_nearest(truth))
         for name, (method, options) in kinds.items():
             found: dict[str, float] = {}
             patch, read = patch_of(method, options, found)

@@ -61,13 +61,22 @@ SHEET_WIDTH, SHEET_ROWS = 1800, 8
 
 Patch = Callable[[Any, Any, LayerPlan], Any]
 """(pack, model, plan) to the model that is sampled in its place."""
+Prompt = Callable[[Any, Any], tuple[Any, Any]]
+"""(positive, negative), the conditioning of a plan's rows, to the two that are sampled in their place."""
 
 
 class Sample(Protocol):
     """Rows [P, S, S, 3] to start from, to denoised rows [P, S, S, 3]; `complete` is what the plan was made with."""
 
     def __call__(
-        self, plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None, complete: Completion = "all"
+        self,
+        plan: LayerPlan,
+        fills: Tensor,
+        denoise: float,
+        seed: int,
+        patch: Patch | None = None,
+        complete: Completion = "all",
+        prompt: Prompt | None = None,
     ) -> Tensor: ...
 
 
@@ -153,7 +162,13 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
 
     @torch.inference_mode()
     def sample(
-        plan: LayerPlan, fills: Tensor, denoise: float, seed: int, patch: Patch | None = None, complete: Completion = "all"
+        plan: LayerPlan,
+        fills: Tensor,
+        denoise: float,
+        seed: int,
+        patch: Patch | None = None,
+        complete: Completion = "all",
+        prompt: Prompt | None = None,
     ) -> Tensor:
         told = {
             **defaults,
@@ -168,6 +183,7 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
         samples = vae.encode(fills)
         seen = {"concat_latent_image": samples}
         positive, negative = (node_helpers.conditioning_set_values(c, seen) for c in (positive, negative))
+        positive, negative = (positive, negative) if prompt is None else prompt(positive, negative)
         latent = {**latent, "samples": samples}
         patched = model if patch is None else patch(pack, model, plan)
         (denoised,) = core_nodes.common_ksampler(patched, seed, steps, cfg, sampler, scheduler, positive, negative, latent, denoise)

@@ -31,9 +31,9 @@ class BiasColumns:
     """u and w, but for what u takes from the logits themselves: made once a call, for all heads.
 
     Attributes:
-        fixed: [B, 1, N, 5] float32, u's part that no statistic scales; None where it is nothing.
-        scaled: u's parts [B, 1, N, 5] by the statistic of the row's logits that they are multiplied with.
-        keys: w [B, 1, N, 5] float32.
+        fixed: [B, 1, N, 5 + G] float32, u's part that no statistic scales; None where it is nothing.
+        scaled: u's parts [B, 1, N, 5 + G] by the statistic of the row's logits that they are multiplied with.
+        keys: w [B, 1, N, 5 + G] float32; G is the number of labels that parts of the body have.
         fast: whether the largest and smallest logit are estimated from the row's spread (the paper's refocus takes them exactly).
     """
 
@@ -44,7 +44,15 @@ class BiasColumns:
 
     @classmethod
     def of(
-        cls, method: Method, membership: Tensor, *, gain: float = 1.0, distance: Tensor | None = None, fast: bool = False
+        cls,
+        method: Method,
+        membership: Tensor,
+        *,
+        gain: float = 1.0,
+        distance: Tensor | None = None,
+        parts: Tensor | None = None,
+        match: float = 0.0,
+        fast: bool = False,
     ) -> BiasColumns:
         """The columns of a method.
 
@@ -54,6 +62,8 @@ class BiasColumns:
             gain: multiplies the tables; a block is as strong as it (0.5 halves what the blocked keys get, 1 leaves nothing).
             distance: [B, N], how far a token is from the hole: 0 beside it, 1 farthest. Without it the method's distance
                 term is left out.
+            parts: [B, 2, N, G], the token's share of the hole, and of own, with each label.
+            match: by how many spreads of its logits a hole token prefers what is seen with its own label.
             fast: see above.
         """
         membership = membership.float()
@@ -67,7 +77,15 @@ class BiasColumns:
             blocked = F.pad(rows @ block_values(method, membership, gain)[:, None], (0, 1))
             fixed = blocked if fixed is None else fixed + blocked
         apart = torch.zeros_like(membership[..., 0]) if distance is None else distance.float()
-        return cls(fixed, scaled, torch.cat([membership, apart[..., None]], -1)[:, None] * KEY_FACTOR, fast)
+        keys = torch.cat([membership, apart[..., None]], -1)[:, None] * KEY_FACTOR
+        if parts is not None and match and parts.shape[-1]:
+            hidden, seen = parts.float()[:, :, None].unbind(1)  # [B, 1, N, G]
+            scaled.setdefault("spread", torch.zeros_like(keys))
+            further = {name: F.pad(part, (0, hidden.shape[-1])) for name, part in scaled.items()}
+            further["spread"][..., COLUMNS:] = hidden * (gain * match / KEY_FACTOR)
+            fixed = None if fixed is None else F.pad(fixed, (0, hidden.shape[-1]))
+            scaled, keys = further, torch.cat([keys, seen * KEY_FACTOR], -1)
+        return cls(fixed, scaled, keys, fast)
 
     def of_rows(self, rows: slice) -> BiasColumns:
         """The columns of some rows of the batch."""
@@ -75,7 +93,7 @@ class BiasColumns:
         return BiasColumns(fixed, {name: part[rows] for name, part in self.scaled.items()}, self.keys[rows], self.fast)
 
     def queries(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
-        """u of q [B, H, N, d] before k [B, Hk, N, d], with bias = u·wᵀ in units of logits: [B, 1 or H, N, 5] float32.
+        """u of q [B, H, N, d] before k [B, Hk, N, d], with bias = u·wᵀ in units of logits: [B, 1 or H, N, 5 + G] float32.
 
         `scale` is what the kernel multiplies q·k with.
         """

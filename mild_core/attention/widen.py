@@ -37,6 +37,8 @@ def modulated_attention(
     gain: float = 1.0,
     scale: float | None = None,
     distance: Tensor | None = None,
+    parts: Tensor | None = None,
+    match: float = 0.0,
     tempered: bool = False,
     fast: bool = False,
     masses: bool = False,
@@ -48,7 +50,7 @@ def modulated_attention(
 
     Args:
         q: [B, H, N, d]; k, v: [B, Hk, N, d], H a multiple of Hk.
-        membership, gain, distance, fast: see `BiasColumns.of`.
+        membership, gain, distance, parts, match, fast: see `BiasColumns.of`.
         scale: of q·k, 1/√d by default.
         tempered: multiply the logits by the method's temper, too.
         masses: also give back what share of its attention each query pays to each region.
@@ -68,9 +70,9 @@ def modulated_attention(
     kernel = _fused if kernel is None else kernel
     sharpness = _sharpness(method, membership) if tempered else None
     pieces = pieces or (PIECES_ON_CPU if q.device.type == "cpu" else PIECES)
-    columns = BiasColumns.of(method, membership, gain=gain, distance=distance, fast=fast)
+    columns = BiasColumns.of(method, membership, gain=gain, distance=distance, parts=parts, match=match, fast=fast)
     regions = membership[:, None].to(v.dtype)
-    wide = -(-(width + COLUMNS) // MULTIPLE) * MULTIPLE
+    wide = -(-(width + columns.keys.shape[-1]) // MULTIPLE) * MULTIPLE
     inner = wide**-0.5  # the kernel's own scale
     out = torch.empty_like(q)
     seen = torch.zeros(batch, tokens, COLUMNS - 1, device=q.device) if masses else None

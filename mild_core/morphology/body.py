@@ -42,7 +42,14 @@ PRIOR = 0.002  # λ
 PULL = 30.0  # κ
 DOUBT = 0.01  # T
 STATURES = (1.35, 1.8)  # of the height of what is seen, to begin with, where the rest may be hidden
-FACINGS = (0.0, -1.5)  # from the front and from the side, to begin with
+STANCES = (
+    {"facing": 0.0},
+    {"facing": -1.5},
+    {"upper arm l": 0.7, "upper arm r": 0.7, "thigh l": 0.15, "thigh r": 0.15},
+    {"upper arm l": 1.5, "upper arm r": 1.5},
+)
+"""What to begin with: from the front, from the side, with limbs apart, with arms stretched out."""
+USUAL = 2  # of them, where it is not even known how tall somebody is
 LYING = 1.3  # times as wide as high, is also tried lying
 LEAST_JOINTS = 3  # that tell where a figure is
 DIFFERENT = 0.1  # of the stature: where figures differ by so much, little is known
@@ -238,10 +245,10 @@ def _beginnings(view: _View, known: _Known | None) -> Tensor:
     """Where to begin from: parameters [B, 27]."""
     places = _places_of_joints(known) if known is not None and int((known.confidence > 0).sum()) >= LEAST_JOINTS else []
     begins = []
-    for place in places or _places_of_silhouette(view):
-        for facing in FACINGS:
+    for rank, place in enumerate(places or _places_of_silhouette(view)):
+        for stance in STANCES[:USUAL] if rank else STANCES:
             begin = torch.zeros(len(PARAMETERS))
-            for name, value in (place | {"facing": facing}).items():
+            for name, value in (place | stance).items():
                 begin[index(name)] = value
             begins.append(begin)
     return torch.stack(begins)

@@ -17,14 +17,18 @@ import torch
 from torch import Tensor
 
 from ..scene.box import Box
+from ..scene.coco import COCO_JOINTS, WITHOUT_NECK, from_coco
 from ..scene.pose import JOINTS, Pose
 
 __all__ = ["moved", "read_keypoints", "write_keypoints"]
 
 BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # where each of JOINTS is among OpenPose's 25
-COCO_17 = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)  # and among COCO's 17, which have no neck
-SHOULDERS = (2, 5)
-NECK = 1
+NAMES = {
+    COCO_JOINTS: dict(zip(WITHOUT_NECK, (joint for joint in JOINTS if joint != "neck"), strict=True)),
+    len(JOINTS): dict(enumerate(JOINTS)),
+    25: dict(zip(BODY_25, JOINTS, strict=True)),
+}
+"""What the points of a body are called, by how many it has."""
 HAND, FACE = 21, 70  # points
 LANDMARKS = 68  # points of a face without its pupils
 BEYOND = 0.5  # of the photo's size: a joint farther outside was not found, it was made up
@@ -139,7 +143,7 @@ def _canvas(frame: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _parts(person: Any, number: int) -> tuple[list[Point], tuple[list[Point], list[Point]], list[Point]]:
-    """A person's 18 joints, right and left hand, and face of 70 points; what was not found is 0, 0, 0."""
+    """A person's 18 joints, right and left hand, and face of 70 points; what was not found has no confidence."""
     if not isinstance(person, Mapping):
         raise ValueError(f"pose person {number} is of type {type(person).__name__}, but must be a dict with pose_keypoints_2d")
     if "pose_keypoints_2d" not in person:
@@ -179,19 +183,14 @@ def _number(value: Any, key: str, point: int, count: int, number: int) -> float 
 
 def _joint(point: int, count: int) -> str:
     """What a point is called in a body of 17, 18 or 25."""
-    order: Sequence[int | None] = {17: COCO_17, 25: BODY_25}.get(count, range(18))
-    return JOINTS[order.index(point)] if point in order else f"joint {point}"
+    return NAMES[count].get(point, f"joint {point}")
 
 
 def _eighteen(body: list[Point]) -> list[Point]:
     if len(body) == 25:
         return [body[index] for index in BODY_25]
-    if len(body) == 17:
-        joints = [body[index] if index is not None else (0.0, 0.0, 0.0) for index in COCO_17]
-        right, left = (joints[shoulder] for shoulder in SHOULDERS)
-        if right[2] and left[2]:
-            joints[NECK] = ((right[0] + left[0]) / 2, (right[1] + left[1]) / 2, min(right[2], left[2]))
-        return joints
+    if len(body) == COCO_JOINTS:
+        return [(x, y, confidence) for x, y, confidence in from_coco(torch.tensor(body, dtype=torch.float64)).tolist()]
     return body
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..scene.box import Box
 from ..scene.part import Part
 from .figure import PARTS
 
-__all__ = ["LABELS", "complete_parsing", "draw_parsing", "parsing_of_parts"]
+__all__ = ["LABELS", "complete_parsing", "draw_parsing", "parsing_of_parts", "read_parsing"]
 
 LABELS = (
     "background",
@@ -45,7 +46,69 @@ LABELS = (
 SHOWS = {"head": "face", "trunk": "upper clothes", "thigh": "trousers", "shin": "trousers"}
 SIDED = {"arm": "{} arm", "hand": "{} arm", "foot": "{} shoe"}
 LEAST = 0.02  # of a part of the body: a label that shows on less of it is noise
+UNNAMED, MOST = 100, 255  # the first number of labels that are not in LABELS; the last one of all
 GOLDEN_ANGLE = 0.381966  # turns of the hue circle between labels
+
+
+def read_parsing(given: Tensor | tuple, size: tuple[int, int]) -> Tensor:
+    """A label map [H, W] uint8, 0 for none, out of what parsing nodes give.
+
+    Args:
+        given: a MASK [1, H, W] or [H, W] of label/255; a MASK [N, H, W], N > 1, whose masks (true above 0.5) are the labels 1,
+            2, …; an IMAGE [1, H, W, 3], grey of label/255, or with a colour of its own for each label and black for none; or
+            Impact Pack's SEGS, each segment's label named as in LABELS or numbered from 100 on in the order in which they come.
+        size: height and width of the photo.
+    Raises ValueError for another size or shape, for NaN, and for a picture of more colours than there can be labels.
+    """
+    if not isinstance(given, torch.Tensor):
+        return _of_segments(given, size)
+    shape = "×".join(map(str, given.shape))
+    if given.ndim == 4 and given.shape[0] == 1 and given.shape[-1] in (3, 4):
+        values, there = given[0, ..., :3], given.shape[1:3]
+    elif given.ndim in (2, 3):
+        values, there = given.reshape(-1, *given.shape[-2:]), given.shape[-2:]
+    else:
+        raise ValueError(f"parsing is {shape}, but it must be masks, one picture, or SEGS")
+    if tuple(there) != size:
+        raise ValueError(f"parsing is {there[1]}×{there[0]} but the photo is {size[1]}×{size[0]}: they must be the same size")
+    if not values.isfinite().all():
+        raise ValueError("parsing holds NaN or infinity, but must hold numbers in 0 to 1")
+    if given.ndim == 4:
+        return _of_colours((values * 255).round().clamp(0, 255).long())
+    if len(values) == 1:
+        return (values[0] * 255).round().clamp(0, 255).to(torch.uint8)
+    if len(values) > MOST:
+        raise ValueError(f"parsing is {shape}, but there can be no more than {MOST} labels")
+    numbers = torch.arange(1, len(values) + 1, device=values.device)[:, None, None]
+    return ((values > 0.5) * numbers).amax(0).to(torch.uint8)
+
+
+def _of_colours(pixels: Tensor) -> Tensor:
+    """[H, W] uint8 of a picture [H, W, 3] in 0..255."""
+    if torch.equal(pixels[..., 0], pixels[..., 1]) and torch.equal(pixels[..., 1], pixels[..., 2]):
+        return pixels[..., 0].to(torch.uint8)
+    codes = pixels @ pixels.new_tensor([1 << 16, 1 << 8, 1])
+    colours, label = codes.unique(return_inverse=True)
+    if len(colours) > MOST + 1:
+        raise ValueError(
+            f"parsing has {len(colours)} colours, but it must have one for each label, no more than {MOST}: it is no label map"
+        )
+    return (label + int(colours[0] != 0)).to(torch.uint8)
+
+
+def _of_segments(segs: tuple, size: tuple[int, int]) -> Tensor:
+    (height, width), segments = segs
+    if (height, width) != size:
+        raise ValueError(f"parsing is {width}×{height} but the photo is {size[1]}×{size[0]}: they must be the same size")
+    numbers = {name: number for number, name in enumerate(LABELS)}
+    out = torch.zeros(size, dtype=torch.uint8)
+    for segment in segments:
+        box = Box(*(int(v) for v in segment.crop_region))
+        number = numbers.setdefault(str(segment.label).lower(), min(UNNAMED + len(numbers) - len(LABELS), MOST))
+        inside = box.clip(height, width)
+        cropped = torch.as_tensor(np.asarray(segment.cropped_mask), dtype=torch.float32).reshape(-1, box.height, box.width)[0]
+        inside.view(out)[inside.moved(-box.left, -box.top).view(cropped) > 0.5] = number
+    return out
 
 
 def parsing_of_parts(whole: Part, parts: Part) -> Part:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import ceil, floor, hypot, sqrt
+from math import ceil, floor, sqrt
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..scene.box import Box
-from ..scene.depth import PHOTO_SIDE, REACH, _small
+from ..scene.depth import PHOTO_SIDE, REACH, shrunk
 from ..scene.masks import distance_inside
 from ..scene.part import Part
 from ..scene.people import Person, Relation, Scene
 from ..scene.pose import JOINTS
 
-__all__ = ["draw_relations", "in_words", "relate", "relation_channels"]
+__all__ = ["Grip", "Hand", "between_people", "contact_lines", "grips", "in_words", "relate", "relation_channels"]
 
 WITHIN = 0.25  # of a height: as far as a forearm and its hand reach (0.146 + 0.108 of the stature; Drillis and Contini 1966)
 FOREARM = 0.146  # of a height, where the elbow is not known (the same)
@@ -126,7 +125,7 @@ def relation_channels(scene: Scene, person_id: str | None, crop: Box, size: int)
         count = len(scene.people)
         planes = [
             _painted(crop, ((person.seen, (count - rank) / count) for rank, person in enumerate(scene.people))),
-            _painted(crop, ((line, 1.0) for line in _lines(scene, _between_people(scene)))),
+            _painted(crop, ((line, 1.0) for line in contact_lines(scene, between_people(scene)))),
             _painted(crop, ((thing, 1.0) for thing in scene.objects)),
         ]
     else:
@@ -134,42 +133,15 @@ def relation_channels(scene: Scene, person_id: str | None, crop: Box, size: int)
         place = scene.people.index(person)
         depth = ((p.seen, IN_FRONT if n < place else BEHIND if n > place else ITSELF) for n, p in enumerate(scene.people))
         mine = [relation for relation in scene.relations if person_id in (relation.one, relation.other)]
-        met = _lines(scene, [relation for relation in _between_people(scene) if relation in mine])
+        met = contact_lines(scene, [relation for relation in between_people(scene) if relation in mine])
         touched = [r.other for r in mine if r.other.startswith("object ") and r.distance == 0]
-        grips = [grip for relation in mine for grip in _grips(scene, relation) if grip.on == person_id]
+        hands_on = [grip.hand for relation in mine for grip in grips(scene, relation) if grip.on == person_id]
         planes = [
             _painted(crop, depth),
             _painted(crop, ((_closeness(line, CLOSE * person.box.height), 1.0) for line in met)),
-            _painted(crop, [*((_seen(scene, name), 1.0) for name in touched), *((_disc(g.hand, scene.size), 0.5) for g in grips)]),
+            _painted(crop, [*((_seen(scene, name), 1.0) for name in touched), *((_disc(hand, scene.size), 0.5) for hand in hands_on)]),
         ]
     return torch.stack([_resampled(plane, size) for plane in planes]).to(scene.photo.device)
-
-
-def draw_relations(scene: Scene) -> Tensor:
-    """The scene's relations to look at: IMAGE [1, H, W, 3] in 0..1, on the CPU.
-
-    The photo in grey, and in it everybody in a colour that tells their place: bright and warm is near, dark and cool is far.
-    An arrow goes from who is in front to who is behind, the stronger the surer, with the confidence; where two touch there is
-    a white line; a ring is a hand that lies on somebody or something; objects are outlined.
-    """
-    grey = scene.photo[0].cpu().clamp(0, 1) @ torch.tensor([0.2126, 0.7152, 0.0722])
-    image = (0.06 + 0.5 * grey)[..., None].repeat(1, 1, 3)
-    line = max(min(scene.size) / 300, 1)
-    for rank, person in enumerate(scene.people):
-        colour = _ramp(1 - rank / max(len(scene.people) - 1, 1))
-        there, visible = person.seen.box.view(image), person.seen.pixels.cpu()
-        shade = 0.45 + 0.75 * person.seen.box.view(grey)[..., None]  # who is bright in the photo is so in colour
-        there.copy_(torch.where(visible[..., None], (colour * shade).clamp(0, 1), there))
-        _stroke(image, _rim(person.seen), 0.4 * line, torch.zeros(3), 0.5)
-    for thing in scene.objects:
-        if thing.area:
-            _stroke(image, _rim(thing), 0.6 * line, torch.tensor(OBJECT), 0.9)
-    lines = list(_lines(scene, scene.relations))
-    for contact in lines:
-        _stroke(image, contact, 2 * line, torch.zeros(3), 0.6)
-    for contact in lines:
-        _stroke(image, contact, 0.7 * line, torch.ones(3), 1.0)
-    return _annotated(image, scene, line)
 
 
 # --- what is near, and where it touches
@@ -202,7 +174,7 @@ def _objects(masks: Tensor | None, scene: Scene) -> tuple[Part, ...]:
 
 def _view(seen: Part) -> _View:
     step = ceil(max(seen.size) / PHOTO_SIDE)
-    small = _small(seen)
+    small = shrunk(seen)
     pixels = small.pixels.bool()
     if not pixels.any():  # so thin that no pixel is half covered: it is there all the same
         rows, columns = seen.pixels.cpu().nonzero(as_tuple=True)
@@ -304,21 +276,30 @@ def _length(line: np.ndarray) -> float:
 # --- hands
 
 
-class _Hand(NamedTuple):
+class Hand(NamedTuple):
+    """A hand that was seen."""
+
     side: str  # of SIDES
     x: float  # pixels of the photo, the middle of the hand
     y: float
     forearm: float  # pixels, its length
 
+    @property
+    def radius(self) -> float:
+        """From the middle of the hand to its rim, in pixels."""
+        return HAND * self.forearm
 
-class _Grip(NamedTuple):
+
+class Grip(NamedTuple):
+    """A hand that lies on somebody or something."""
+
     whose: str  # id
     side: str
     on: str  # id, or "object 1", …
-    hand: _Hand
+    hand: Hand
 
 
-def _hands(person: Person) -> Iterator[_Hand]:
+def _hands(person: Person) -> Iterator[Hand]:
     """The hands that were seen: the mean of their points, else what lies beyond the wrist."""
     pose = person.pose
     if pose is None:
@@ -336,7 +317,7 @@ def _hands(person: Person) -> Iterator[_Hand]:
             x, y = (pose.joints[wrist, :2] + HAND * whole * along).tolist()
         else:
             continue
-        yield _Hand(side, x, y, forearm)
+        yield Hand(side, x, y, forearm)
 
 
 def _reaching(name: str, person: Person, seen: Part) -> list[str]:
@@ -344,7 +325,7 @@ def _reaching(name: str, person: Person, seen: Part) -> list[str]:
     return [f"{name}'s {hand.side}" for hand in _hands(person) if _on(hand, seen)]
 
 
-def _on(hand: _Hand, seen: Part) -> bool:
+def _on(hand: Hand, seen: Part) -> bool:
     near = max(BREADTH * hand.forearm, REACH)
     around = Box(floor(hand.x - near), floor(hand.y - near), ceil(hand.x + near) + 1, ceil(hand.y + near) + 1).inside(seen.box)
     if around.width <= 0 or around.height <= 0:
@@ -354,14 +335,14 @@ def _on(hand: _Hand, seen: Part) -> bool:
     return bool((away <= near**2).any())
 
 
-def _grips(scene: Scene, relation: Relation) -> Iterator[_Grip]:
+def grips(scene: Scene, relation: Relation) -> Iterator[Grip]:
     """The relation's hands, as far as the poses still have them."""
     for words in relation.hands:
         name, side = words.split("'s ")
         whose, on = (relation.one, relation.other) if name == "one" else (relation.other, relation.one)
         for hand in _hands(scene.person(whose)):
             if hand.side == side:
-                yield _Grip(whose, side, on, hand)
+                yield Grip(whose, side, on, hand)
 
 
 def _hands_in_words(relation: Relation, names: dict[str, str]) -> list[str]:
@@ -384,11 +365,12 @@ def _seen(scene: Scene, name: str) -> Part:
     return scene.person(name).seen
 
 
-def _between_people(scene: Scene) -> list[Relation]:
+def between_people(scene: Scene) -> list[Relation]:
+    """The relations of people, without those to objects."""
     return [relation for relation in scene.relations if not relation.other.startswith("object ")]
 
 
-def _lines(scene: Scene, relations: Sequence[Relation]) -> Iterator[Part]:
+def contact_lines(scene: Scene, relations: Sequence[Relation]) -> Iterator[Part]:
     """Bool masks of where the two of each relation touch, in the photo."""
     views: dict[str, _View] = {}
     for relation in relations:
@@ -408,9 +390,9 @@ def _closeness(line: Part, pixels: float) -> Part:
     return Part(window, (1 - distance_inside(~line.cut(window)) / pixels).clamp(0, 1), line.size)
 
 
-def _disc(hand: _Hand, size: tuple[int, int]) -> Part:
+def _disc(hand: Hand, size: tuple[int, int]) -> Part:
     """Bool, as large as a hand."""
-    radius = max(HAND * hand.forearm, REACH)
+    radius = max(hand.radius, REACH)
     box = Box(floor(hand.x - radius), floor(hand.y - radius), ceil(hand.x + radius) + 1, ceil(hand.y + radius) + 1).clip(*size)
     if box.width <= 0 or box.height <= 0:
         return Part(Box(0, 0, 0, 0), torch.zeros(0, 0, dtype=torch.bool), size)
@@ -434,138 +416,3 @@ def _resampled(plane: Tensor, size: int) -> Tensor:
     if len(plane) >= size:
         return F.interpolate(plane[None, None], (size, size), mode="area")[0, 0]
     return F.interpolate(plane[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0]
-
-
-# --- the picture
-
-OBJECT = (0.45, 1.0, 0.75)  # a colour that no depth has
-FINE = 3  # a picture under 1024 pixels is drawn on so many times larger, and shrunk: PIL's lines have no soft edges
-
-
-def _ramp(near: float) -> Tensor:
-    """A colour [3] for how near somebody is, 0..1: evenly lighter in Oklab (Ottosson 2020), from blue over red to yellow."""
-    light, hue = 0.45 + 0.43 * near, np.deg2rad(275 + 170 * near)
-    a, b = 0.15 * np.cos(hue), 0.15 * np.sin(hue)
-    cones = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])
-    to_rgb = np.array(
-        [
-            [4.0767416621, -3.3077115913, 0.2309699292],
-            [-1.2684380046, 2.6097574011, -0.3413193965],
-            [-0.0041960863, -0.7034186147, 1.7076147010],
-        ]
-    )
-    linear = (to_rgb @ (cones @ np.array([light, a, b])) ** 3).clip(0, 1)
-    return torch.from_numpy(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)).float()
-
-
-def _rim(part: Part) -> Part:
-    """The outline of a bool mask, its own pixels; the frame of the picture is none of it."""
-    window = part.box.grown(1).clip(*part.size)
-    return Part(window, distance_inside(part.cut(window)) == 1, part.size)
-
-
-def _stroke(image: Tensor, line: Part, width: float, colour: Tensor, opacity: float) -> None:
-    """Paint a bool mask, grown by `width` pixels, on a picture [H, W, 3], with a soft edge."""
-    window = line.box.grown(ceil(width + 1)).clip(*line.size)
-    cover = (width + 0.5 - distance_inside(~line.cut(window))).clamp(0, 1)[..., None] * opacity
-    there = window.view(image)
-    there.lerp_(colour.expand_as(there), cover)
-
-
-class _Mark(NamedTuple):
-    """Where somebody's number stands."""
-
-    x: float
-    y: float
-    radius: float
-
-
-def _mark(seen: Part, line: float) -> _Mark:
-    """In the middle of the thickest part of a bool mask."""
-    depth = distance_inside(F.pad(seen.pixels.cpu(), [1] * 4))[1:-1, 1:-1]  # the frame is an edge too: a number at it would be cut
-    deepest = int(depth.argmax())
-    radius = min(max(0.5 * float(depth.max()), 5 * line), 11 * line)
-    return _Mark(seen.box.left + deepest % seen.box.width, seen.box.top + deepest // seen.box.width, radius)
-
-
-def _arrow(start: _Mark, end: _Mark, gap: float) -> np.ndarray | None:
-    """Points (x, y) [n, 2] from mark to mark, bent to the right so that lines through three people in a row stay apart.
-
-    None where the marks leave no room.
-    """
-    first, last = np.array(start[:2]), np.array(end[:2])
-    across = np.array([first[1] - last[1], last[0] - first[0]])
-    length = hypot(*across)
-    if length <= start.radius + end.radius + 2 * gap:
-        return None
-    t = np.linspace(0, 1, 65)[:, None]
-    points = (1 - t) ** 2 * first + 2 * t * (1 - t) * ((first + last) / 2 + 0.2 * across) + t**2 * last
-    out = np.hypot(*(points - first).T) >= start.radius
-    before = np.hypot(*(points - last).T) >= end.radius + gap
-    return points[out & before]
-
-
-def _annotated(image: Tensor, scene: Scene, line: float) -> Tensor:
-    """The picture [H, W, 3] with arrows, rings and numbers: [1, H, W, 3]. `line` is how many pixels a thin line is wide."""
-    height, width = scene.size
-    fine = FINE if max(height, width) <= PHOTO_SIDE else 1
-    picture = Image.fromarray((image * 255).round().to(torch.uint8).numpy()).convert("RGBA")
-    marks = {person.id: _mark(person.seen, line) for person in scene.people}
-    labels: list[tuple[float, float, str]] = []
-    sheet = Image.new("RGBA", (width * fine, height * fine))
-    draw = ImageDraw.Draw(sheet)
-    for relation in sorted(_between_people(scene), key=lambda relation: (relation.distance == 0, relation.in_front)):
-        sure = 2 * relation.in_front - 1
-        start, end = marks[relation.one], marks[relation.other]
-        thick = (0.8 + 1.6 * sure) * min(min(start.radius, end.radius) / 9, line)  # small people get thin arrows
-        opacity = (0.3 + 0.7 * sure) * (1.0 if relation.distance == 0 else 0.6)
-        points = _arrow(start, end, 1.5 * line)
-        if points is None or len(points) < 2:
-            continue
-        for wider, grey in ((1.6 * line, 0), (0, 255)):
-            _draw_arrow(draw, points, thick, wider, fine, (grey, grey, grey, round(255 * opacity)))
-        labels.append((*points[len(points) // 2].tolist(), f"{100 * relation.in_front:.0f} %"))
-    for relation in scene.relations:
-        for grip in _grips(scene, relation):
-            radius = max(HAND * grip.hand.forearm, 3 * line)
-            for wide, colour in ((3.2 * line, (0, 0, 0, 200)), (1.6 * line, (255, 255, 255, 255))):
-                reach = radius + wide / 2
-                box = [(n + 0.5) * fine for n in (grip.hand.x - reach, grip.hand.y - reach, grip.hand.x + reach, grip.hand.y + reach)]
-                draw.ellipse(box, outline=colour, width=max(round(wide * fine), 1))
-    picture.alpha_composite(sheet.resize((width, height), Image.Resampling.BOX) if fine > 1 else sheet)
-    picture = picture.convert("RGB")
-    _write(ImageDraw.Draw(picture), scene, marks, labels, line)
-    return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)[None]
-
-
-def _draw_arrow(draw: ImageDraw.ImageDraw, points: np.ndarray, thick: float, rim: float, fine: int, colour: tuple[int, ...]) -> None:
-    """An arrow along points (x, y) [n, 2], `fine` times as large, with a rim that many pixels wider on both sides together."""
-    end, head = points[-1], 2.2 * thick + 2
-    shaft = points[np.hypot(*(points - end).T) >= head]
-    if len(shaft) > 1:
-        draw.line([tuple((point + 0.5) * fine) for point in shaft], colour, max(round((thick + rim) * fine), 1), joint="curve")
-    before = points[np.hypot(*(points - end).T) >= head / 2]
-    along = end - (before[-1] if len(before) else points[0])
-    along = along / max(float(np.hypot(*along)), 1e-6)
-    across, tip, back = np.array([-along[1], along[0]]), end + along * rim, end - along * (head + rim / 2)
-    corners = (tip, back + across * (head / 2 + rim), back - across * (head / 2 + rim))
-    draw.polygon([tuple((corner + 0.5) * fine) for corner in corners], colour)
-
-
-def _write(draw: ImageDraw.ImageDraw, scene: Scene, marks: dict[str, _Mark], labels: list[tuple[float, float, str]], line: float) -> None:
-    """Everybody's number, then what is said of pairs, the last first, where it covers nothing that is written."""
-    taken = []
-    for person in scene.people:
-        mark = marks[person.id]
-        font = ImageFont.load_default(max(1.6 * mark.radius, 10))
-        draw.text(mark[:2], str(person.number), "white", font, "mm", stroke_width=max(round(mark.radius / 6), 1), stroke_fill="black")
-        taken.append(draw.textbbox(mark[:2], str(person.number), font, "mm"))
-    font = ImageFont.load_default(max(8 * line, 10))
-    edge = max(1.5 * line, 2)
-    for x, y, text in reversed(labels):
-        left, top, right, bottom = draw.textbbox((x, y), text, font, "mm")
-        box = (left - edge, top - edge, right + edge, bottom + edge)
-        if all(box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1] for other in taken):
-            draw.rounded_rectangle(box, 2 * edge, "black")
-            draw.text((x, y), text, "white", font, "mm")
-            taken.append(box)

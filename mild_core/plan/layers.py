@@ -139,7 +139,8 @@ def make_plan(
         crop = crop_around(person.box, height, width, working_size, context)
         visible = Part(person.box, person.seen.cut(person.box) & ~part.cut(person.box), person.seen.size)
         own = visible.cut(crop)
-        regions = RegionMap.of(working_size, part.cut(crop), own, crop.cut_mask(everybody) & ~own)
+        labels = None if person.parsing is None else person.parsing.cut(crop)
+        regions = RegionMap.of(working_size, part.cut(crop), own, crop.cut_mask(everybody) & ~own, labels)
         pathways.append(Pathway("person", person.id, part, part, visible, crop, regions, 2 * _noise(person.id) + 1))
     if not pathways:
         raise ValueError("there is nothing to denoise: nobody is erased, and there is nobody to complete")

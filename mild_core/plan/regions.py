@@ -21,21 +21,28 @@ class RegionMap:
 
     Attributes:
         membership: [4, H, W] float32, at working size for a pathway; each pixel's memberships sum to 1.
+        parts: [2, G, H, W] float32, hole and own split by what they show, such as skin or trousers: each pixel's share of the
+            hole, and of own, with each of G labels. None where nobody knows.
     """
 
     membership: Tensor
+    parts: Tensor | None = None
 
     @classmethod
-    def of(cls, size: int, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
-        """From bool masks [h, w] of a crop; a pixel counts for the first of hole, own, other that claims it."""
+    def of(cls, size: int, hole: Tensor, own: Tensor, other: Tensor, labels: Tensor | None = None) -> RegionMap:
+        """From bool masks [h, w] of a crop; a pixel counts for the first of hole, own, other that claims it.
+
+        Args:
+            labels: [h, w] uint8, what each pixel shows, 0 where unknown. Those that are both in the hole and in own count.
+        """
         own = own & ~hole
         other = other & ~hole & ~own
-        masks = torch.stack([hole, own, other]).float()[None]
-        if masks.shape[-1] >= size:
-            masks = F.interpolate(masks, (size, size), mode="area")[0]
-        else:
-            masks = F.interpolate(masks, (size, size), mode="bilinear", align_corners=False)[0]
-        return cls._completed(masks)
+        completed = cls._completed(_averaged(torch.stack([hole, own, other]), size))
+        shared = [] if labels is None else sorted(set(labels[hole].unique().tolist()) & set(labels[own].unique().tolist()) - {0})
+        if labels is None or not shared:
+            return completed
+        alike = torch.stack([labels == label for label in shared])
+        return cls(completed.membership, torch.stack([_averaged(alike & where, size) for where in (hole, own)]))
 
     @classmethod
     def of_masks(cls, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
@@ -58,6 +65,12 @@ class RegionMap:
         """
         return _on_grid(self.membership, height, width, cell).flatten(1).T
 
+    def part_tokens(self, height: int, width: int, cell: int = 1) -> Tensor:
+        """`parts` on that grid: [2, tokens, G]; G is 0 where nobody knows."""
+        if self.parts is None:
+            return self.membership.new_zeros(2, len(self.tokens(height, width, cell)), 0)
+        return torch.stack([_on_grid(planes, height, width, cell).flatten(1).T for planes in self.parts])
+
     def distances(self, height: int, width: int, cell: int = 1) -> Tensor:
         """How far each token of that grid is from the hole: [tokens], 0 in the hole, 1 farthest from it; 0 without a hole."""
         hole = self.membership[0] > 0.5
@@ -65,6 +78,14 @@ class RegionMap:
             return torch.zeros(len(self.tokens(height, width, cell)))
         apart = distance_inside(~hole)
         return _on_grid((apart / apart.max())[None], height, width, cell).flatten()
+
+
+def _averaged(masks: Tensor, size: int) -> Tensor:
+    """Bool masks [C, h, w] as shares of the pixels of another size: [C, S, S] float32."""
+    planes = masks.float()[None]
+    if planes.shape[-1] >= size:
+        return F.interpolate(planes, (size, size), mode="area")[0]
+    return F.interpolate(planes, (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def _on_grid(planes: Tensor, height: int, width: int, cell: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["COCO_JOINTS", "from_coco"]
+__all__ = ["COCO_JOINTS", "WITHOUT_NECK", "from_coco"]
 
 COCO_JOINTS = 17
 LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
@@ -16,7 +16,8 @@ WITHOUT_NECK = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 def from_coco(points: Tensor) -> Tensor:
     """Points [..., 17, 3] (x, y, confidence) in COCO's order as [..., 18, 3] in the order of JOINTS.
 
-    COCO has no neck: it is put halfway between the shoulders, as sure as the less sure of the two.
+    COCO has no neck: it is put halfway between the shoulders, as sure as the less sure of the two, and so not known
+    where one of them is not.
     """
     shoulders = points[..., [LEFT_SHOULDER, RIGHT_SHOULDER], :]
     neck = torch.cat([shoulders[..., :2].mean(-2), shoulders[..., 2].amin(-1, keepdim=True)], -1)

@@ -29,7 +29,7 @@ from .masks import hull
 from .part import Part
 from .people import InFront, Person, Scene
 
-__all__ = ["Depth", "given_order", "in_words", "order_people"]
+__all__ = ["PHOTO_SIDE", "REACH", "Depth", "given_order", "in_words", "order_people", "shrunk"]
 
 WEIGHTS = {"feet": 1.7, "frame": 0.7, "size": 1.8, "corners": 2.1, "bulge": 3.0, "cover": 5.3, "parts": 2.7, "enclosed": 5.2}
 LIMITS = {"feet": 1.0, "frame": 1.0, "size": 2.0, "corners": 2.4, "bulge": 0.5, "cover": 0.4, "parts": 1.0, "enclosed": 1.0}
@@ -128,11 +128,11 @@ class _Outline(NamedTuple):
 
 
 def _outlines(people: Sequence[Person]) -> list[_Outline]:
-    small = [_small(person.seen) for person in people]
+    small = [shrunk(person.seen) for person in people]
     return [_Outline(person.seen, part, max(part.area, 1)) for person, part in zip(people, small, strict=True)]
 
 
-def _small(seen: Part) -> Part:
+def shrunk(seen: Part) -> Part:
     """The bool mask as uint8, its photo at most PHOTO_SIDE long: every `step` pixels are one."""
     step = ceil(max(seen.size) / PHOTO_SIDE)
     left, top, right, bottom = seen.box

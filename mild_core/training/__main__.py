@@ -11,7 +11,7 @@ from ..models.mini import WEIGHTS
 from .adapter import AdapterRecipe
 from .adapter import export as export_adapter
 from .adapter import train as train_adapter
-from .mini import Recipe
+from .loop import Recipe
 from .mini import export as export_mini
 from .mini import train as train_mini
 from .prepare import prepare as make_pairs

@@ -1,6 +1,6 @@
 """The trainer of the adapter: what the bundled model makes of a hidden body when it is told pose, parsing and relations.
 
-The bundled model is frozen. Loss, start rule, running average and checkpoints are those of its own training (mini.py); only the
+The bundled model is frozen. Loss, start rule, running average and checkpoints are those of its own training (loop.py); only the
 pairs are all of hidden people. One adapter serves whoever has a pose but no parsing, or a parsing but no pose: in each row each
 kind of guidance is left out by chance, that is, black, as a hint is that nobody drew.
 """
@@ -17,18 +17,8 @@ from torch import Tensor, nn
 
 from ..models.adapter import GUIDANCE, guided, make_adapter, save_adapter
 from ..models.mini import WEIGHTS, sigmas
-from .mini import (
-    MiniModel,
-    Pairs,
-    Recipe,
-    denoising_loss,
-    fastest_precision,
-    fit,
-    load_average,
-    load_model,
-    make_optimizer,
-    random_of_step,
-)
+from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, random_of_step
+from .mini import MiniModel, load_model
 
 __all__ = ["AdapterRecipe", "GuidedModel", "drop_guidance", "export", "train"]
 

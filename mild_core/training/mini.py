@@ -1,84 +1,18 @@
-"""The trainer of the bundled model.
-
-Sampling does not start from pure noise but from the fill, noised to the level of the artist's denoise setting. A network
-that has only ever seen noised truth takes that fill for the truth, or makes content of the noise. So the rows of a batch
-are of two kinds (the idea of Erase Diffusion's chain, arXiv 2503.07026: show in training what the sampler will show):
-
-    from truth   x_t = x_0 + σ_t·ε                              t uniform
-    from fill    x_t = fill + u·(smooth − fill) + σ_t·ε         t and u uniform; t up to the usual denoise settings
-
-Loss: the squared error of x̂_0 over the hole's pixels as a share of the smooth fill's (x_0 is the truth in the hole and the
-fill elsewhere), so that a hole in a plain wall, where a small error is seen at once, counts as much as one in foliage, whose
-error is a hundred times as large and mostly chance. Some rows get the role "none".
-A checkpoint (network, its running average, AdamW's moments) is safetensors; what a step draws depends on the seed and the
-number of the step alone, so a run that was cut off goes on as if it had not been.
-"""
+"""The trainer of the bundled model: from random weights, or from those of another run."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..data.pairs import ROLES, read_shards
-from ..models.mini import (
-    PIXEL_CHANNELS,
-    ROLE_KEY,
-    TOLD_CHANNELS,
-    WEIGHTS,
-    MiniConfig,
-    clean,
-    condition,
-    load_weights,
-    make_unet,
-    patchify,
-    save_weights,
-    sigmas,
-)
+from ..models.mini import ROLE_KEY, TOLD_CHANNELS, WEIGHTS, MiniConfig, clean, load_weights, make_unet, save_weights, sigmas
+from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, random_of_step
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-__all__ = [
-    "MiniModel",
-    "Pairs",
-    "Recipe",
-    "denoising_loss",
-    "export",
-    "fastest_precision",
-    "fit",
-    "load_average",
-    "load_model",
-    "make_optimizer",
-    "random_of_step",
-    "train",
-]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    steps: int = 5000
-    batch: int = 8
-    lr: float = 3e-4
-    warmup: int = 100  # steps
-    cooldown: float = 0.3  # share of the steps over which the rate falls to 0
-    ema: float = 0.998
-    drop_role: float = 0.05
-    from_fill: float = 0.6  # share of the rows that start from the fill
-    highest_start: float = 0.7  # the largest denoise setting these are drawn for
-    outside: float = 0.02  # weight of the pixels outside the hole
-    slack: float = 0.01  # added to the smooth fill's mean squared error (pixels in -1..1), so that no row counts without bound
-    precision: str = "auto"  # of the forward pass: "bf16", "no" for float32, or "auto", bf16 where the hardware is fast at it
-    seed: int = 0
-    save_every: int = 100
-    rescan_every: int = 200  # look for shards that were made meanwhile
+__all__ = ["MiniModel", "export", "load_model", "train"]
 
 
 class MiniModel(nn.Module):
@@ -114,53 +48,6 @@ def load_model(path: Path = WEIGHTS) -> MiniModel:
     return model
 
 
-class Batch(NamedTuple):
-    """Rows of training pairs. Colours are in -1..1."""
-
-    truth: Tensor  # [B, 3, S, S], in the hole; the fill elsewhere
-    fill: Tensor  # [B, 3, S, S]
-    hole: Tensor  # [B, 1, S, S]
-    role: Tensor  # [B]
-    rows: Tensor  # [B], which pairs
-
-
-class Pairs:
-    """All training pairs in memory, as bytes; new shards are picked up by `rescan`.
-
-    Attributes:
-        shards: the pairs' fields by name, each [N, ...].
-        mirrored: the share of the rows that are seen in a mirror.
-    """
-
-    def __init__(self, folder: Path, mirrored: float = 0.5):
-        self.folder = folder
-        self.mirrored = mirrored
-        self.shards: dict[str, Tensor] = {}
-        self.rescan()
-
-    def rescan(self) -> None:
-        shards = list(read_shards(self.folder))
-        if not shards:
-            raise FileNotFoundError(f"{self.folder} holds no pairs-*.safetensors: run the prepare step first")
-        self.shards = {name: torch.cat([s[name] for s in shards]) for name in shards[0]}
-
-    def __len__(self) -> int:
-        return len(self.shards["role"])
-
-    def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """Random pairs, some of them mirrored, all of them a little brighter or duller than they are."""
-        rows = torch.randint(len(self), (count,), generator=generator)
-        truth, fill = (self.shards[n][rows].float().permute(0, 3, 1, 2) / 127.5 - 1 for n in ("truth", "fill"))
-        hole = self.shards["hole"][rows][:, None].float()
-        mirror = torch.rand(count, generator=generator) < self.mirrored
-        # brightness and contrast vary a little more than the photographs do
-        gain = 1 + 0.15 * torch.randn(count, 1, 1, 1, generator=generator)
-        lift = 0.1 * torch.randn(count, 3, 1, 1, generator=generator)
-        truth, fill = ((x * gain + lift).clamp(-1, 1) for x in (truth, fill))
-        truth, fill, hole = (torch.where(mirror[:, None, None, None], x.flip(-1), x) for x in (truth, fill, hole))
-        return Batch(torch.where(hole > 0.5, truth, fill), fill, hole, self.shards["role"][rows], rows)
-
-
 def train(
     pairs: Path,
     out: Path,
@@ -190,68 +77,6 @@ def train(
     fit(model, optimizer, loss_of, data, out, recipe, accelerator, minutes)
 
 
-def make_optimizer(learner: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """Of the learner's parameters that are not frozen."""
-    trained = [p for p in learner.parameters() if p.requires_grad]
-    return torch.optim.AdamW(trained, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-
-
-def fit(
-    learner: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss_of: Callable[[int], Tensor],
-    data: Pairs,
-    out: Path,
-    recipe: Recipe,
-    accelerator: Accelerator,
-    minutes: float,
-) -> None:
-    """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`.
-
-    Args:
-        learner: what is trained, averaged and saved.
-        optimizer: `make_optimizer` of the learner.
-        loss_of: the number of the step to the loss, which must depend on nothing else but the learner and the data.
-        data: the pairs it draws from, looked through again now and then.
-    """
-    average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
-    out.mkdir(parents=True, exist_ok=True)
-    done = load_checkpoint(out, learner, optimizer, average)
-    log, started, losses = out / "log.jsonl", time.time(), []
-    for step in range(done, recipe.steps):
-        if step % recipe.rescan_every == 0:
-            data.rescan()
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.lr * rate(step, recipe)
-        loss = loss_of(step)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(learner.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        decay = min(recipe.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, tensor in learner.state_dict().items():
-                average[name].lerp_(tensor, 1 - decay)
-        losses.append(loss.item())
-        over = time.time() - started > minutes * 60
-        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps or over:
-            line = {"step": step + 1, "loss": sum(losses) / len(losses), "pairs": len(data), "seconds": round(time.time() - started)}
-            print(json.dumps(line), flush=True)
-            with log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            losses.clear()
-            save_checkpoint(out, learner, optimizer, average, step + 1)
-        if over:
-            return
-
-
-def fastest_precision() -> str:
-    """ "bf16" or "no": a CPU without AVX512 emulates bf16, at 18 times the time of float32; with AVX512-BF16 it takes 0.6 of it."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if "AVX512" in torch.backends.cpu.get_cpu_capability() else "no"
-
-
 def _start_from(model: MiniModel, path: Path) -> None:
     _, tensors = load_weights(path)
     own = model.tensors()
@@ -261,89 +86,9 @@ def _start_from(model: MiniModel, path: Path) -> None:
                 own[name].copy_(tensor)
 
 
-def rate(step: int, recipe: Recipe) -> float:
-    """The learning rate's share: up over the warm-up, then 1, then down to 0 over the cooldown."""
-    left = (recipe.steps - step) / max(recipe.cooldown * recipe.steps, 1)
-    return min(1.0, (step + 1) / recipe.warmup, left)
-
-
 def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
     generator = random_of_step(recipe, step)
     return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device)
-
-
-def random_of_step(recipe: Recipe, step: int) -> torch.Generator:
-    """What the step draws from."""
-    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-
-
-def denoising_loss(
-    model: Callable[..., Tensor], batch: Batch, noise_levels: Tensor, recipe: Recipe, generator: torch.Generator, device: torch.device
-) -> Tensor:
-    """The loss of a model that is called as `MiniModel` is, on a batch, by the start rule above."""
-    truth, fill, hole, role, _ = batch
-    role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
-    from_fill = torch.rand(len(role), generator=generator) < recipe.from_fill
-    at = torch.rand(len(role), generator=generator) * torch.where(from_fill, recipe.highest_start, 1.0)
-    at = (len(noise_levels) * at).long()
-    toward_smooth = torch.rand(len(role), generator=generator)
-    noise = torch.randn(truth.shape, generator=generator)
-    moved = (x.to(device) for x in (truth, fill, hole, role, at, from_fill, toward_smooth, noise))
-    truth, fill, hole, role, at, from_fill, toward_smooth, noise = moved
-    conditioned = condition(patchify(fill), hole)
-    x_0, tokens, smooth = patchify(truth), conditioned[:, :PIXEL_CHANNELS], conditioned[:, TOLD_CHANNELS:]
-    started = tokens + toward_smooth[:, None, None, None] * (smooth - tokens)
-    sigma = noise_levels[at]
-    noisy = torch.where(from_fill[:, None, None, None], started, x_0) + patchify(noise) * sigma[:, None, None, None]
-    predicted = model(noisy, sigma, at, conditioned, role)
-    weight = patchify(hole.expand_as(fill)) + recipe.outside
-    weight = weight / weight.sum((1, 2, 3), keepdim=True)
-    error, smooth_error = (((x.float() - x_0) ** 2 * weight).sum((1, 2, 3)) for x in (predicted, smooth))
-    return (error / (smooth_error + recipe.slack)).mean()
-
-
-def save_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], step: int) -> None:
-    """Write everything the next step needs as one safetensors file, whole or not at all."""
-    from safetensors.torch import save_file
-
-    tensors = {f"model.{n}": t for n, t in model.state_dict().items()} | {f"average.{n}": t for n, t in average.items()}
-    for index, parameter in enumerate(p for g in optimizer.param_groups for p in g["params"]):
-        state = optimizer.state[parameter]
-        tensors |= {f"{name}.{index}": state[name] for name in ("exp_avg", "exp_avg_sq")}
-    unfinished = out / "checkpoint.part"
-    save_file({n: t.detach().contiguous() for n, t in tensors.items()}, str(unfinished), {"step": str(step)})
-    unfinished.rename(out / "checkpoint.safetensors")
-
-
-def load_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
-    """Read the checkpoint under `out`, if there is one; the number of steps done."""
-    from safetensors import safe_open
-
-    path = out / "checkpoint.safetensors"
-    if not path.exists():
-        return 0
-    with safe_open(str(path), "pt") as file:
-        step = int(file.metadata()["step"])
-        model.load_state_dict({n: file.get_tensor(f"model.{n}") for n in model.state_dict()})
-        for name in average:
-            average[name].copy_(file.get_tensor(f"average.{name}"))
-        for index, parameter in enumerate(p for g in optimizer.param_groups for p in g["params"]):
-            moments = {name: file.get_tensor(f"{name}.{index}").to(parameter.device) for name in ("exp_avg", "exp_avg_sq")}
-            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
-    return step
-
-
-def load_average(run: Path, learner: nn.Module) -> int:
-    """Read the running average of a run into the learner; the number of steps done.
-
-    Raises FileNotFoundError when the run has no checkpoint.
-    """
-    average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
-    step = load_checkpoint(run, learner, make_optimizer(learner, Recipe()), average)
-    if not step:
-        raise FileNotFoundError(f"{run} holds no checkpoint.safetensors")
-    learner.load_state_dict(average)
-    return step
 
 
 def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> None:

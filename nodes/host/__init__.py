@@ -4,9 +4,12 @@ from .attention import AttentionPatch, UnreachableError, install, percent_to_sig
 from .files import load_lora, lora_names
 from .loras import lora_rows
 from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
+from .networks import PARSING, POSES, load_network, network_names, run_network, unknown_network
 from .rows import delay_rows, limit_rows
 
 __all__ = [
+    "PARSING",
+    "POSES",
     "AttentionPatch",
     "PatchVAE",
     "UnreachableError",
@@ -17,10 +20,14 @@ __all__ = [
     "limit_rows",
     "load_lora",
     "load_mini",
+    "load_network",
     "lora_names",
     "lora_rows",
+    "network_names",
     "percent_to_sigma",
     "progress",
+    "run_network",
     "shown_in_hole",
+    "unknown_network",
     "working_size_of",
 ]

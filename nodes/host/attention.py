@@ -47,6 +47,7 @@ class AttentionPatch:
         target: attention gap that the gain is raised to reach, step by step; None for a fixed gain.
         highest_gain: bound of the closed loop.
         guidance: s of  out = without + s·(with − without), from a second pass without the method; 1 for none.
+        match: see `mild_core.attention.bias.BiasColumns.of`.
         fast: see `mild_core.attention.bias.BiasColumns`.
         record: where the attention gap of each call is written, None for nowhere.
         layout: of the model's family, set by `install`.
@@ -62,6 +63,7 @@ class AttentionPatch:
     target: float | None = None
     highest_gain: float = 4.0
     guidance: float = 1.0
+    match: float = 0.0
     fast: bool = False
     record: GapRecord | None = None
     layout: Layout | None = None
@@ -73,7 +75,7 @@ class AttentionPatch:
     step: int = -1
     sigma: float = float("nan")
     gaps: list[float] = field(default_factory=list)  # of the step so far
-    maps: dict[tuple[Span, int], tuple[Tensor, Tensor]] = field(default_factory=dict)  # memberships, distances of so many tokens
+    maps: dict[tuple[Span, int], tuple[Tensor, ...]] = field(default_factory=dict)  # memberships, distances, parts of so many tokens
 
     # of the pass
     rows: int = 0
@@ -142,7 +144,7 @@ class AttentionPatch:
         mask, scale = _additive(kwargs.pop("mask", None), q), kwargs.pop("scale", None)
         # low precision kernels take few head widths, and fall back noisily
         shared = {"skip_reshape": True, "skip_output_reshape": True, **kwargs, "low_precision_attention": False}
-        membership, distance = self._on_grid(span, q)
+        membership, distance, parts = self._on_grid(span, q)
         out, masses = modulated_attention(
             q,
             k,
@@ -152,6 +154,8 @@ class AttentionPatch:
             gain=self.now,
             scale=scale,
             distance=distance,
+            parts=parts,
+            match=self.match,
             tempered=self.progress < self.method.temper_until,
             fast=self.fast,
             masses=self.record is not None or self.target is not None,
@@ -211,21 +215,27 @@ class AttentionPatch:
         self.found += 1
         return span if self.blocks is None or self.found in self.blocks else None
 
-    def _on_grid(self, span: Span, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Memberships [B, N, 4] and distances [B, N] for all rows of a call with N tokens."""
+    def _on_grid(self, span: Span, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Memberships [B, N, 4], distances [B, N] and parts [B, 2, N, G] for all rows of a call with N tokens."""
         tokens = q.shape[-2]
         if (span, tokens) not in self.maps:
-            height, width = self.latent[-2:]
-            membership = torch.stack([r.tokens(height, width, span.cell) for r in self.regions]).repeat(1, span.frames, 1)
-            distance = torch.stack([r.distances(height, width, span.cell) for r in self.regions]).repeat(1, span.frames)
-            behind = tokens - span.start - span.tokens
-            self.maps[span, tokens] = (
-                F.pad(membership, (0, 0, span.start, behind)).to(q.device),
-                F.pad(distance, (span.start, behind)).to(q.device),
+            grid = (*self.latent[-2:], span.cell)
+            membership = torch.stack([r.tokens(*grid) for r in self.regions])
+            distance = torch.stack([r.distances(*grid) for r in self.regions])[..., None]
+            parts = [r.part_tokens(*grid) for r in self.regions] if self.match else []
+            labels = max((part.shape[-1] for part in parts), default=0)
+            hidden, seen = (
+                torch.stack([F.pad(part[i], (0, labels - part.shape[-1])) for part in parts]) if parts else membership[..., :0]
+                for i in (0, 1)
             )
-        membership, distance = self.maps[span, tokens]
+            behind = tokens - span.start - span.tokens
+            self.maps[span, tokens] = tuple(
+                F.pad(planes.repeat(1, span.frames, 1), (0, 0, span.start, behind)).to(q.device)
+                for planes in (membership, distance, hidden, seen)
+            )
         rows, times = list(self.pathways), self.rows // len(self.pathways)
-        return membership[rows].repeat(times, 1, 1), distance[rows].repeat(times, 1)
+        membership, distance, hidden, seen = (planes[rows].repeat(times, 1, 1) for planes in self.maps[span, tokens])
+        return membership, distance[..., 0], torch.stack([hidden, seen], 1)
 
     def _note(self, masses: Tensor, membership: Tensor, span: Span) -> None:
         rows = len(self.pathways)

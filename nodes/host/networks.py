@@ -24,7 +24,7 @@ from ...mild_core.models.parsing_network import parsing_logits, parsing_memory
 from ...mild_core.models.pose_network import pose_heatmaps, pose_memory
 from ...mild_core.scene.coco import COCO_JOINTS
 from .mini import progress
-from .rows import HEADROOM, _even, _out_of_memory
+from .rows import HEADROOM, evenly, out_of_memory
 
 __all__ = ["PARSING", "POSES", "Held", "load_network", "network_names", "register_folders", "run_network", "unknown_network"]
 
@@ -188,7 +188,7 @@ def run_network(folder: str, patcher: ModelPatcher, crops: Tensor) -> Tensor:
     with progress(len(crops)) as report, torch.no_grad():
         while (start := sum(len(part) for part in done)) < len(crops):
             report(start)
-            some = crops[start : start + _even(len(crops) - start, most)]
+            some = crops[start : start + evenly(len(crops) - start, most)]
             part = _run(kind, network, some.to(device, network.dtype))
             if part is None:
                 most = math.ceil(len(some) / 2)
@@ -205,6 +205,6 @@ def _run(kind: Kind, network: nn.Module, crops: Tensor) -> Tensor | None:
     try:
         return kind.forward(network, crops).float().cpu()
     except Exception as error:
-        if len(crops) == 1 or not _out_of_memory(error):
+        if len(crops) == 1 or not out_of_memory(error):
             raise
         return None

@@ -19,7 +19,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-__all__ = ["delay_rows", "limit_rows", "options_of", "rows_now"]
+__all__ = ["HEADROOM", "delay_rows", "evenly", "limit_rows", "options_of", "out_of_memory", "rows_now"]
 
 ROWS = "mild_rows"
 KEY = "mild_rows"
@@ -87,7 +87,7 @@ class SubBatches:
             try:
                 part = self._run(apply_model, args, some, rows)
             except Exception as error:
-                if len(some) == 1 or not _out_of_memory(error):
+                if len(some) == 1 or not out_of_memory(error):
                     raise
                 self.found = math.ceil(len(some) / 2)
                 logging.warning("[MILD] out of memory with %d layers at a time; going on with %d.", len(some), self.found)
@@ -110,18 +110,19 @@ class SubBatches:
     def _at_once(self, rows: int, conditions: int, shape: Sequence[int], room: float) -> int:
         most = min(self.found or self.most or rows, self.most or rows, rows)
         one = HEADROOM * self.network.memory_required([conditions, *shape[1:]])
-        return _even(rows, max(min(most, int(room / max(one, 1))), 1))
+        return evenly(rows, max(min(most, int(room / max(one, 1))), 1))
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether the error says that memory ran out."""
     if hasattr(model_management, "is_oom"):  # newer cores know more kinds
         return model_management.is_oom(error)
     return isinstance(error, model_management.OOM_EXCEPTION)
 
 
-def _even(rows: int, most: int) -> int:
-    """Rows at a time, at most so many, so that the last time has about as many as the others."""
-    return math.ceil(rows / math.ceil(rows / most))
+def evenly(count: int, most: int) -> int:
+    """How many of `count` to take at a time, at most `most`, so that the last time has about as many as the others."""
+    return math.ceil(count / math.ceil(count / most))
 
 
 def _of_rows(value: Any, places: Tensor, total: int) -> Any:

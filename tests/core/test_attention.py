@@ -44,7 +44,7 @@ def soft(batch, tokens, seed=0):
     return hard * (1 - share) + hard.roll(1, 1) * share
 
 
-def reference(q, k, v, method, membership, *, gain=1.0, distance=None, tempered=False, scale=None):
+def reference(q, k, v, method, membership, *, gain=1.0, distance=None, parts=None, match=0.0, tempered=False, scale=None):
     """The same, with the N×N matrix, in float64."""
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     q, k, v, r = (x.double() for x in (q, k, v, membership))
@@ -65,6 +65,9 @@ def reference(q, k, v, method, membership, *, gain=1.0, distance=None, tempered=
     biased += lost * torch.einsum("bia,ac,bjc->bij", r, torch.tensor(method.blocked).double(), r)[:, None]
     if method.distance and distance is not None:
         biased -= gain * method.distance * scales["spread"] * r[:, None, :, None, HOLE] * distance.double()[:, None, None]
+    if parts is not None:
+        hidden, seen = parts.double().unbind(1)
+        biased += gain * match * scales["spread"] * (hidden @ seen.transpose(-1, -2))[:, None]
     weights = biased.softmax(-1)
     return weights @ v, (weights @ r[:, None]).mean(1)
 
@@ -279,3 +282,20 @@ def test_sizes_that_do_not_fit_are_named():
     q, k, v = inputs()
     with pytest.raises(ValueError, match=r"memberships are \(2, 47, 4\)"):
         modulated_attention(q, k, v, sma(), soft(2, 47))
+
+
+@given(st.integers(1, 6), st.floats(0.1, 3), st.sampled_from(sorted(METHODS)), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_hidden_parts_of_a_body_look_at_their_own_kind(labels, match, name, seed):
+    """By match spreads of the row's logits times what a hole token and a key of own share of a label; nobody else minds."""
+    q, k, v = inputs(seed=seed)
+    membership, method = soft(2, 48, seed), METHODS[name]
+    kinds = torch.rand(2, 48, labels, generator=torch.Generator().manual_seed(seed + 1)).softmax(-1)
+    parts = torch.stack([membership[..., HOLE, None] * kinds, membership[..., OWN, None] * kinds], 1)
+    out, masses = modulated_attention(q, k, v, method, membership, gain=0.5, parts=parts, match=match, masses=True)
+    expected, expected_masses = reference(q, k, v, method, membership, gain=0.5, parts=parts, match=match)
+    assert float((out - expected).abs().max()) <= 1e-5
+    assert float((masses - expected_masses).abs().max()) <= 1e-5
+    plain, _ = modulated_attention(q, k, v, method, membership, gain=0.5)
+    elsewhere = membership[..., HOLE] == 0
+    assert (out - plain).abs().amax((1, 3))[elsewhere].max() <= 1e-5

@@ -8,7 +8,8 @@ from shapes import disc, stripes
 
 from mild_core.data.pairs import Pair, write_shard
 from mild_core.models.mini import ROLE_KEY, MiniConfig, clean, condition, load_weights, make_unet, patchify, sigmas, unpatchify
-from mild_core.training.mini import Recipe, export, rate, train
+from mild_core.training.loop import Recipe, rate
+from mild_core.training.mini import export, train
 
 TINY = MiniConfig(model_channels=32, channel_mult=(1, 1), head_channels=16, context_dim=16, size=32)
 

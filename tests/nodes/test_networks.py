@@ -112,6 +112,8 @@ def test_poses_of_every_decoder(rooms, folders, scene, simple, experts):
         assert not torch.allclose(found, expected_joints(rooms, scene, network, 0.3, 1), atol=1e-3), "the experts differ"
     everything = rooms.nodes.FindPoses.execute(scene, 0.0, name).args[0][0]["people"]
     assert sum(c > 0 for p in everything for c in p["pose_keypoints_2d"][2::3]) > (found[..., 2] > 0).sum()
+    nothing = rooms.nodes.FindPoses.execute(scene, 99.0, name).args[0][0]["people"]
+    assert [any(person["pose_keypoints_2d"]) for person in nothing] == [False] * 3, "who has no joint keeps their place"
 
 
 def test_the_core_draws_the_poses(rooms, folders, scene):
