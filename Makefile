@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-attention bench-layers sheet bench-methods train
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers sheet bench-methods train train-adapter
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -17,7 +17,7 @@ TESTS ?= tests
 
 help:  ## list the commands
 	@echo "make COMMAND [NAME=value ...]"
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 
 setup:  ## make the environment and fetch ComfyUI (about 6 GB, some minutes, once)
 	$(RUN)
@@ -45,6 +45,15 @@ bench-fill:  ## time and score the content fill
 bench-depth:  ## how often the depth order is told right, from masks: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_depth.py --photos "$(PHOTOS)"
 
+bench-body:  ## how well hidden bodies and joints are guessed, from masks: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_body.py --photos "$(PHOTOS)"
+
+bench-assign:  ## how often poses are given to the right people: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_assign.py --photos "$(PHOTOS)"
+
+bench-completion:  ## how well the bundled model completes who was hidden: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_completion.py --photos "$(PHOTOS)"
+
 bench-attention:  ## time and memory of modulated attention beside plain attention
 	$(RUN) scripts/bench_attention.py
 
@@ -63,3 +72,10 @@ train:  ## train the bundled model: PHOTOS=… RUNS=runs/mini COUNT=20000 MINUTE
 	test -d "$(PAIRS)" || $(RUN) -m mild_core.training prepare --photos "$(PHOTOS)" --out "$(PAIRS)" --count $(COUNT)
 	$(RUN) -m mild_core.training train --pairs "$(PAIRS)" --out "$(RUNS)" --minutes $(MINUTES)
 	$(RUN) -m mild_core.training export --run "$(RUNS)" --out mild_core/models/mini.safetensors
+
+# The same three steps for the adapter: pairs of hidden people with what is guessed of their bodies, training, the file.
+ADAPTER ?= runs/adapter
+train-adapter:  ## train the bundled model's morphology adapter: PHOTOS=… ADAPTER=runs/adapter COUNT=1600 MINUTES=600
+	test -d "$(ADAPTER)/pairs" || $(RUN) -m mild_core.training prepare-guided --photos "$(PHOTOS)" --out "$(ADAPTER)/pairs" --count $(COUNT) --size 192
+	$(RUN) -m mild_core.training train-adapter --pairs "$(ADAPTER)/pairs" --out "$(ADAPTER)" --minutes $(MINUTES)
+	$(RUN) -m mild_core.training export-adapter --run "$(ADAPTER)" --out "$(ADAPTER)/morphology.safetensors"

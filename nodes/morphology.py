@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io, ui
 
-from ..mild_core.morphology import guide, read_keypoints, understand, write_keypoints
+from ..mild_core.morphology import adapter_hint, guide, read_keypoints, understand, write_keypoints
 from ..mild_core.morphology.assign import in_words as assigned_in_words
 from ..mild_core.morphology.overlay import show_bodies
 from ..mild_core.morphology.parsing import read_parsing
@@ -125,7 +125,7 @@ class GuidanceMaps(io.ComfyNode):
                 io.Image.Output(display_name="parsing", tooltip="A colour for each label of clothes and skin, hidden parts included."),
                 io.Image.Output(display_name="relations", tooltip="Red: who is in front. Green: where people touch. Blue: hands, objects."),
                 io.Image.Output(
-                    display_name="guidance", tooltip="All three as nine channels, for the MILD morphology adapter and nothing else."
+                    display_name="guidance", tooltip="All three as nine channels, for the MILD morphology adapter and nothing else; black for the background."
                 ),
             ],
         )
@@ -136,4 +136,5 @@ class GuidanceMaps(io.ComfyNode):
             raise ValueError("plan knows nobody's pose, but it must come from a scene that went through MILD Morphology")
         rows = [guide(plan.scene, p.person, p.crop, plan.working_size, least=least_confidence) for p in plan.pathways]
         maps = [torch.stack([row[i] for row in rows]) for i in range(3)]
-        return io.NodeOutput(*maps, torch.cat(maps, -1), ui=ui.PreviewImage(maps[0], cls=cls))
+        hint = torch.stack([adapter_hint(row, p.person) for row, p in zip(rows, plan.pathways, strict=True)])
+        return io.NodeOutput(*maps, hint, ui=ui.PreviewImage(maps[0], cls=cls))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..models.adapter import GUIDANCE_CHANNELS
-from ..morphology import guide, understand
+from ..morphology import adapter_hint, guide, understand
 from ..scene import Box, MaskedPerson, split_people
 from .pairs import ROLES, Pair, fill_sketch, mirror_at_random, sketch_person
 
@@ -39,7 +39,7 @@ def guide_by_masks(visible: np.ndarray, front: np.ndarray) -> Tensor:
     scene = understand(split_people(photo, masks, depth_order="1,2"), silhouettes=False).scene
     person = next(p for p in scene.people if p.number == 2)
     drawn = guide(scene, person.id, Box(0, 0, size, size), size)
-    return torch.cat(drawn, 2).permute(2, 0, 1)
+    return adapter_hint(drawn, person.id).permute(2, 0, 1)
 
 
 def make_guided_pair(persons: list[tuple[Path, Path, int]], size: int, seed: int, guide: Guide = guide_by_masks) -> GuidedPair:

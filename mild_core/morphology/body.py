@@ -80,6 +80,7 @@ class Body:
     agreement: float
 
 
+@torch.inference_mode(False)  # ComfyUI runs nodes in it, and it knows no gradients
 def fit_body(seen: Part, free: Part, pose: Pose | None = None) -> Body:
     """Somebody's body from what is seen of them.
 

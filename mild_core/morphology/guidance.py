@@ -5,7 +5,8 @@
     relations  who is in front (red), where people touch (green), hands and objects (blue): `relations.relation_channels`
 
 A person's pathway is told about that person alone, whose hidden joints and clothes are the best guess; the background's about
-those who stay. Together, in this order, they are the nine channels that the morphology adapter takes.
+those who stay. Together, in this order, they are the nine channels that the morphology adapter takes; it was trained on people
+alone, and to the background it is told nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .keypoints import moved
 from .parsing import draw_parsing
 from .relations import relation_channels
 
-__all__ = ["Guidance", "guide"]
+__all__ = ["Guidance", "adapter_hint", "guide"]
 
 
 class Guidance(NamedTuple):
@@ -51,6 +52,12 @@ def guide(scene: Scene, person: str | None, crop: Box, size: int, *, least: floa
         resized(draw_parsing(_labels(shown, crop, device)), size, size).clamp(0, 1),
         relation_channels(scene, person, crop, size).permute(1, 2, 0).to(device),
     )
+
+
+def adapter_hint(guidance: Guidance, person: str | None) -> Tensor:
+    """The nine channels [S, S, 9] that the morphology adapter takes for a pathway: black for the background's, None."""
+    hint = torch.cat(guidance, -1)
+    return torch.zeros_like(hint) if person is None else hint
 
 
 def _labels(people: tuple[Person, ...], crop: Box, device: torch.device) -> Tensor:

@@ -300,9 +300,9 @@ class Grip(NamedTuple):
 
 
 def _hands(person: Person) -> Iterator[Hand]:
-    """The hands that were seen: the mean of their points, else what lies beyond the wrist."""
+    """The hands that were seen: the mean of their points, else what lies beyond the wrist. A silhouette does not show any."""
     pose = person.pose
-    if pose is None:
+    if pose is None or pose.source == "silhouette":
         return
     seen = (pose.joints[:, 2] >= SEEN) & ~pose.guessed
     for n, side in enumerate(SIDES):

@@ -196,6 +196,12 @@ def test_a_hand_reaches_as_far_as_it_is_broad():
     assert hands_of(posed(scene, 1, {"right elbow": (63, 50), "right wrist": (80, 50)})) == ("one's right",)
 
 
+def test_a_silhouette_shows_no_hands():
+    scene = posed(scene_of(LEFT, RIGHT), 1, ARM)
+    people = tuple(replace(p, pose=replace(p.pose, source="silhouette")) if p.pose else p for p in scene.people)
+    assert hands_of(replace(scene, people=people)) == ()
+
+
 def test_hands_are_told_by_whose_and_which():
     both = posed(scene_of(LEFT, RIGHT), 1, {"right wrist": (70, 30), "left wrist": (70, 60)})
     both = posed(both, 2, {"right wrist": (30, 30), "left wrist": (30, 60)})

@@ -69,6 +69,16 @@ def test_a_scene_comes_out_richer_and_shown(pack, scene, shown):
     assert shown[0].shape == (2, *SIZE, 3)
 
 
+def test_it_runs_where_the_core_runs_nodes(pack, scene, shown):
+    """In inference mode, in which nothing has a gradient; the figure is fitted by gradients all the same."""
+    with torch.inference_mode():
+        inside, *_ = morphology(pack, scene, poses=frame(joints_down(55, 28, 110, share=0.6)))
+    outside, *_ = morphology(pack, scene, poses=frame(joints_down(55, 28, 110, share=0.6)))
+    for one, other in zip(inside.people, outside.people, strict=True):
+        assert torch.equal(one.whole, other.whole)
+        assert torch.equal(one.pose.joints, other.pose.joints)
+
+
 def test_poses_are_given_to_their_owners_and_the_rest_is_reported(pack, scene, shown):
     third, stray, second = joints_down(132, 20, 98), joints_down(10, 5, 40), joints_down(55, 28, 110, share=0.6)
     found, *_, report = morphology(pack, scene, poses=frame(third, stray, second))
@@ -120,7 +130,10 @@ def test_maps_go_along_with_the_batch(pack, encoded):
     rows = len(latent["samples"])
     assert rows == 2
     assert pose.shape == parsing.shape == relations.shape == (rows, 128, 128, 3)
-    assert torch.equal(guidance, torch.cat([pose, parsing, relations], -1))
+    roles = [p.role for p in plan.pathways]
+    person = roles.index("person")
+    assert torch.equal(guidance[person], torch.cat([pose, parsing, relations], -1)[person])
+    assert not guidance[roles.index("background")].any()
     assert all(row.any() for row in pose)
     assert not torch.equal(pose[0], pose[1])
 
