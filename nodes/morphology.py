@@ -125,7 +125,8 @@ class GuidanceMaps(io.ComfyNode):
                 io.Image.Output(display_name="parsing", tooltip="A colour for each label of clothes and skin, hidden parts included."),
                 io.Image.Output(display_name="relations", tooltip="Red: who is in front. Green: where people touch. Blue: hands, objects."),
                 io.Image.Output(
-                    display_name="guidance", tooltip="All three as nine channels, for the MILD morphology adapter and nothing else; black for the background."
+                    display_name="guidance",
+                    tooltip="All three as nine channels, for the MILD morphology adapter and nothing else; black for the background.",
                 ),
             ],
         )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["GRAPHS", "PEOPLE", "PHOTO", "Graph", "Group", "Node", "Out"]
 
+CONTROLNET = "control_v11p_sd15_openpose_fp16.safetensors"
 PHOTO, PEOPLE = "mild-demo.png", "mild-demo-people.png"  # what `make serve` puts into the input folder
 
 
@@ -66,6 +67,12 @@ wrong, lower *sensitivity* or *reach*, or put a mask of your own in its place.
 """
 
 
+NOTE_POSE = """
+**Their bodies** lays a skeleton over everybody; one of a pose node may be connected to *poses*. **Poses of the layers** draws it for \
+each layer, hidden limbs too, for any OpenPose ControlNet: put one into *models/controlnet*. The default is Stable Diffusion 1.5's.
+"""
+
+
 def erase(
     name: str,
     note: str,
@@ -75,9 +82,26 @@ def erase(
     detail: str,
     model_group: Group,
     shadows: bool = False,
+    pose: bool = False,
 ) -> Graph:
-    """The graph of all examples: only the model, where its prompts come from, who paints the detail and shadows differ."""
-    effects = {"effects": Node("MILDFindEffects", "Their shadows", (420, 1080), (400, 400), {"scene": Out("scene", "scene")})}
+    """The graph of all examples: only the model, where its prompts come from, who paints the detail, shadows and poses differ."""
+    effects = {"effects": Node("MILDFindEffects", "Their shadows", (420, 1540), (400, 400), {"scene": Out("scene", "scene")})}
+    guidance = {
+        "maps": Node("MILDGuidanceMaps", "Poses of the layers", (900, 1380), (340, 380), {"plan": Out("encode", "plan")}),
+        "net": Node("ControlNetLoader", "ControlNet", (1300, 1220), (300, 90), {"control_net_name": CONTROLNET}),
+        "pose": Node(
+            "ControlNetApplyAdvanced",
+            "Told to each layer",
+            (1300, 1380),
+            (300, 220),
+            {
+                "positive": Out("encode", "positive"),
+                "negative": Out("encode", "negative"),
+                "control_net": Out("net", "CONTROL_NET"),
+                "image": Out("maps", "pose"),
+            },
+        ),
+    }
     nodes = {
         "photo": Node("LoadImage", "Photo", (40, 480), (300, 340), {"image": PHOTO}),
         "people": Node("LoadImageMask", "People", (40, 880), (300, 360), {"image": PEOPLE, "channel": "red"}),
@@ -88,6 +112,7 @@ def erase(
             (400, 520),
             {"photo": Out("photo", "IMAGE"), "masks": Out("people", "MASK"), "erase": "1", "separate": "by value"},
         ),
+        "bodies": Node("MILDMorphology", "Their bodies", (420, 1060), (400, 420), {"scene": Out("scene", "scene")}),
         **(effects if shadows else {}),
         **models,
         "encode": Node(
@@ -95,8 +120,9 @@ def erase(
             "Pathways",
             (900, 480),
             (340, 450),
-            {"scene": Out("scene", "scene"), **prompts, **({"effects": Out("effects", "effects")} if shadows else {})},
+            {"scene": Out("bodies", "scene"), **prompts, **({"effects": Out("effects", "effects")} if shadows else {})},
         ),
+        **(guidance if pose else {}),
         "control": Node(
             "MILDLayerControl",
             "How strongly, how many at a time",
@@ -118,8 +144,8 @@ def erase(
             (300, 320),
             {
                 "model": Out("attend", "model"),
-                "positive": Out("encode", "positive"),
-                "negative": Out("encode", "negative"),
+                "positive": Out("pose" if pose else "encode", "positive"),
+                "negative": Out("pose" if pose else "encode", "negative"),
                 "latent_image": Out("encode", "latent"),
                 "sampler_name": "euler",
                 "scheduler": "normal",
@@ -152,9 +178,9 @@ def erase(
     }
     groups = (
         Group("1  Photo and people", (20, 400), (340, 860)),
-        Group("2  Who goes", (400, 400), (440, 1100 if shadows else 620), "#8A8"),
+        Group("2  Who goes", (400, 400), (440, 1560 if shadows else 1100), "#8A8"),
         model_group,
-        Group("4  Erase", (880, 400), (740, 940)),
+        Group("4  Erase", (880, 400), (740, 1380 if pose else 940)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
     )
     return Graph(name, note, nodes, groups)
@@ -180,37 +206,49 @@ def erase_with_mini(name: str, note: str, shadows: bool) -> Graph:
 
 MINI = erase_with_mini("erase", NOTE + NOTE_MINI, shadows=False)
 SHADOWS = erase_with_mini("erase_shadows", NOTE + NOTE_MINI + NOTE_SHADOWS, shadows=True)
-CHECKPOINT = erase(
-    "erase_checkpoint",
-    NOTE + NOTE_CHECKPOINT,
-    {
-        "model": Node("CheckpointLoaderSimple", "Checkpoint", (500, 120), (320, 130), {"ckpt_name": "sd-v1-5-inpainting.safetensors"}),
-        "background": Node(
-            "CLIPTextEncode",
-            "Behind everybody",
-            (900, 120),
-            (340, 130),
-            {"clip": Out("model", "CLIP"), "text": "empty scene, background, nobody"},
-        ),
-        "person": Node(
-            "CLIPTextEncode",
-            "People",
-            (1300, 120),
-            (300, 130),
-            {"clip": Out("model", "CLIP"), "text": "photo of a person, whole body"},
-        ),
-        "negative": Node(
-            "CLIPTextEncode", "Not wanted", (1660, 120), (280, 130), {"clip": Out("model", "CLIP"), "text": "person, people, figure, text"}
-        ),
-    },
-    {
-        "positive": Out("background", "CONDITIONING"),
-        "negative": Out("negative", "CONDITIONING"),
-        "vae": Out("model", "VAE"),
-        "person_positive": Out("person", "CONDITIONING"),
-    },
-    {"steps": 25, "cfg": 5.0, "denoise": 0.9},
-    "as sampled",
-    Group("3  Model and prompts", (480, 40), (1480, 230), "#A88"),
-)
-GRAPHS = (MINI, SHADOWS, CHECKPOINT)
+
+
+def erase_with_checkpoint(name: str, note: str, pose: bool) -> Graph:
+    return erase(
+        name,
+        note,
+        {
+            "model": Node("CheckpointLoaderSimple", "Checkpoint", (500, 120), (320, 130), {"ckpt_name": "sd-v1-5-inpainting.safetensors"}),
+            "background": Node(
+                "CLIPTextEncode",
+                "Behind everybody",
+                (900, 120),
+                (340, 130),
+                {"clip": Out("model", "CLIP"), "text": "empty scene, background, nobody"},
+            ),
+            "person": Node(
+                "CLIPTextEncode",
+                "People",
+                (1300, 120),
+                (300, 130),
+                {"clip": Out("model", "CLIP"), "text": "photo of a person, whole body"},
+            ),
+            "negative": Node(
+                "CLIPTextEncode",
+                "Not wanted",
+                (1660, 120),
+                (280, 130),
+                {"clip": Out("model", "CLIP"), "text": "person, people, figure, text"},
+            ),
+        },
+        {
+            "positive": Out("background", "CONDITIONING"),
+            "negative": Out("negative", "CONDITIONING"),
+            "vae": Out("model", "VAE"),
+            "person_positive": Out("person", "CONDITIONING"),
+        },
+        {"steps": 25, "cfg": 5.0, "denoise": 0.9},
+        "as sampled",
+        Group("3  Model and prompts", (480, 40), (1480, 230), "#A88"),
+        pose=pose,
+    )
+
+
+CHECKPOINT = erase_with_checkpoint("erase_checkpoint", NOTE + NOTE_CHECKPOINT, pose=False)
+POSE = erase_with_checkpoint("erase_pose", NOTE + NOTE_CHECKPOINT + NOTE_POSE, pose=True)
+GRAPHS = (MINI, SHADOWS, CHECKPOINT, POSE)

@@ -166,6 +166,22 @@ def save_sd15_inpaint(path: Path) -> None:
     save_file({prefix + n: random_weight(n, t) for prefix, part in parts.items() for n, t in part.items()}, str(path))
 
 
+def save_sd15_controlnet(path: Path) -> None:
+    """A ControlNet file for the checkpoint of `save_sd15_inpaint`, in the layout of the published ones."""
+    load_pack()
+    from comfy.cldm.cldm import ControlNet
+    from comfy.ops import manual_cast
+    from safetensors.torch import save_file
+
+    control = ControlNet(
+        image_size=32, in_channels=4, hint_channels=3, model_channels=320, num_res_blocks=[1, 1], channel_mult=(1, 1), num_heads=8,
+        use_spatial_transformer=True, transformer_depth=[1, 0], transformer_depth_middle=1, context_dim=768,
+        dtype=torch.float32, operations=manual_cast,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    save_file({f"control_model.{n}": random_weight(n, t) for n, t in control.state_dict().items()}, str(path))
+
+
 def random_weight(name: str, like: Tensor) -> Tensor:
     """Weights of a scale that neither dies out nor blows up: norms at 1, the rest small."""
     if not like.is_floating_point():

@@ -1,19 +1,29 @@
-"""The same graph with a checkpoint loader in place of the bundled model: a random SD1.5 inpainting checkpoint file."""
+"""The same graph with a checkpoint loader in place of the bundled model: a random SD1.5 inpainting checkpoint, and a ControlNet."""
 
 import io
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 from shapes import ROOT
-from tiny import save_sd15_inpaint
+from tiny import save_sd15_controlnet, save_sd15_inpaint
 
 
-def test_the_checkpoint_workflow_runs(server, scene):
-    graph = json.loads((ROOT / "workflows" / "api" / "erase_checkpoint.json").read_text(encoding="utf-8"))
-    folder = server.base / "models" / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_sd15_inpaint(folder / graph["model"]["inputs"]["ckpt_name"])
+def put(server, folder, name, save):
+    """A file among the server's models, made once."""
+    path = server.base / "models" / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        save(path)
+
+
+@pytest.mark.parametrize("name", ["erase_checkpoint", "erase_pose"])
+def test_the_checkpoint_workflows_run(server, scene, name):
+    graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    put(server, "checkpoints", graph["model"]["inputs"]["ckpt_name"], save_sd15_inpaint)
+    if name == "erase_pose":
+        put(server, "controlnet", graph["net"]["inputs"]["control_net_name"], save_sd15_controlnet)
     graph["sample"]["inputs"]["steps"] = 1
     graph["encode"]["inputs"] |= {"working_size": 128, "initialize": "smooth"}
     made = server.run(graph)
@@ -26,3 +36,8 @@ def test_the_checkpoint_workflow_runs(server, scene):
     assert untouched.mean() > 0.5
     assert (image[untouched] == scene.photo[untouched]).all()
     assert (image[~untouched] != scene.photo[~untouched]).any()
+    if name == "erase_pose":
+        graph["pose"]["inputs"]["strength"] = 0.0
+        (picture,) = server.run(graph)["picture"]["images"]
+        without = np.array(Image.open(io.BytesIO(server.view(picture))))
+        assert (without[~untouched] != image[~untouched]).any(), "the poses make no difference"
