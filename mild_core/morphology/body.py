@@ -11,6 +11,9 @@ and K the figure's and the known joints, c their confidence. E is brought down b
 from the waist down may be half as tall or twice), first on a coarse grid, the best ones then on a finer one. What remains of
 doubt stays in the answer: the figures are averaged with weights e^(−E/T).
 
+A figure has no loose clothes. So a hidden pixel is taken for the body's where it is likely enough that a figure covers it, or
+where what is seen lies all around it: likely + A·surrounded > B, both in 0..1.
+
 `make bench-body` scores it (docs/morphology.md).
 """
 
@@ -25,10 +28,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.box import Box
-from ..scene.masks import hull
 from ..scene.part import Part
 from ..scene.pose import JOINTS, Pose
 from .figure import LIMB_PARTS, PARAMETERS, POINTS, SPREADS, Figure, distance_to, index, nearest_limb, pose_figure
+from .surrounded import surrounded
 
 __all__ = ["Body", "fit_body"]
 
@@ -58,7 +61,8 @@ TRUST_BESIDE_KNOWN = 0.5  # where other joints are known
 ABOVE, BELOW, BESIDE = 0.3, 1.1, 0.6  # lengths of what is seen that the figure may reach beyond it
 LEAST_WEIGHT = 0.02  # of a figure that still counts
 FINEST = 400  # cells in the longer side of the window: a figure has no finer detail
-LIKELY, LIKELY_IN_HULL = 0.5, 0.2  # above which a hidden pixel is of the body: anywhere; within the hull of what is seen
+LIKELY = 0.5  # above which a pixel is in the figure
+SURROUNDED, ENOUGH = 0.6, 0.59  # A and B
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +103,9 @@ def fit_body(seen: Part, free: Part, pose: Pose | None = None) -> Body:
     weight = torch.softmax(-energy / DOUBT, 0)
     figures = pose_figure(fine)
     likely = view.rendered(figures, weight)
-    covered = likely.pixels > LIKELY
     shown, hidden = seen.cut(likely.box), free.cut(likely.box)
-    whole = replace(likely, pixels=shown | ((covered | (hull(shown) & (likely.pixels > LIKELY_IN_HULL))) & hidden)).tight()
-    told = covered & ~hidden
+    whole = replace(likely, pixels=shown | (hidden & (likely.pixels + SURROUNDED * surrounded(seen, free, likely.box) > ENOUGH))).tight()
+    told = (likely.pixels > LIKELY) & ~hidden
     agreement = float((told & shown).sum() / (told | shown).sum())
     best = fine[energy.argmin()]
     points = _points(figures, weight, best, view)

@@ -11,7 +11,8 @@ from shapes import ROOT
 
 from mild_core.morphology.body import fit_body
 from mild_core.morphology.figure import LIMB_PARTS, PARAMETERS, PARTS, POINTS, SPREADS, distance_to, index, nearest_limb, pose_figure
-from mild_core.scene import JOINTS, Part, Pose
+from mild_core.morphology.surrounded import surrounded
+from mild_core.scene import JOINTS, Box, Part, Pose
 
 HEIGHT, WIDTH = 240, 200
 TALL = 160.0  # pixels of the figure's stature
@@ -227,6 +228,28 @@ def test_the_same_person_elsewhere_has_the_same_body():
     # as far from every edge in cells of the grid, so that the frame plays no part
     moved = fit(mask.roll((9, 13), (0, 1)), front.roll((9, 13), (0, 1)))
     assert iou(there.whole.whole.roll((9, 13), (0, 1)), moved.whole.whole) > 0.93
+
+
+def test_what_lies_between_is_surrounded():
+    """A ring with a covered middle; a covered corner; the same at an edge that cuts them off."""
+    seen, free = torch.zeros(2, 30, 30, dtype=torch.bool)
+    seen[5:20, 5:20] = True
+    free[9:16, 9:16] = True
+    box = Box(0, 0, 30, 30)
+
+    def share(seen, free, row, column):
+        return float(surrounded(Part.of(seen & ~free), Part.of(free), box)[row, column])
+
+    assert share(seen, free, 12, 12) == 1
+    assert share(seen, free, 25, 25) == 0
+    corner = torch.zeros_like(free)
+    corner[12:30, 12:30] = True
+    assert share(seen, corner, 15, 15) == pytest.approx(5 / 8), "up, left, and the diagonals that pass by neither"
+    low = seen.roll(10, 0)
+    beneath = torch.zeros_like(free)
+    beneath[22:30, 9:16] = True
+    assert share(low, beneath, 26, 12) == 1, "whoever is cut off by the photo goes on below it"
+    assert share(low.roll(-1, 0), beneath, 26, 12) < 0.7
 
 
 def test_hidden_parts_of_real_people_are_guessed_better_than_by_hull_or_growing(photos):
