@@ -75,15 +75,14 @@ class Morphology(io.ComfyNode):
             )
         scene = found.scene
         bodies = show_bodies(scene, [given[place] for place in found.assignment.left_over])
-        relations = draw_relations(scene)
         words = ([assigned_in_words(found.assignment, scene.people)] if poses is not None else []) + [related_in_words(scene)]
         return io.NodeOutput(
             scene,
             write_keypoints([person.pose for person in scene.people if person.pose is not None], scene.size),
             _label_map(scene)[None] / 255,
-            relations,
+            draw_relations(scene),
             "\n".join(line for line in words if line),
-            ui=ui.PreviewImage(torch.cat([bodies, relations]), cls=cls),
+            ui=ui.PreviewImage(bodies, cls=cls),
         )
 
 

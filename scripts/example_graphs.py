@@ -87,12 +87,12 @@ def erase(
     """The graph of all examples: only the model, where its prompts come from, who paints the detail, shadows and poses differ."""
     effects = {"effects": Node("MILDFindEffects", "Their shadows", (420, 1540), (400, 400), {"scene": Out("scene", "scene")})}
     guidance = {
-        "maps": Node("MILDGuidanceMaps", "Poses of the layers", (900, 1380), (340, 380), {"plan": Out("encode", "plan")}),
-        "net": Node("ControlNetLoader", "ControlNet", (1300, 1220), (300, 90), {"control_net_name": CONTROLNET}),
+        "maps": Node("MILDGuidanceMaps", "Poses of the layers", (900, 1420), (340, 380), {"plan": Out("encode", "plan")}),
+        "net": Node("ControlNetLoader", "ControlNet", (1300, 1250), (300, 90), {"control_net_name": CONTROLNET}),
         "pose": Node(
             "ControlNetApplyAdvanced",
             "Told to each layer",
-            (1300, 1380),
+            (1300, 1420),
             (300, 220),
             {
                 "positive": Out("encode", "positive"),
@@ -134,7 +134,7 @@ def erase(
             "MILDModulateAttention",
             "Look at the surroundings, not at other people",
             (900, 980),
-            (340, 340),
+            (340, 370),
             {"model": Out("control", "model"), "plan": Out("encode", "plan"), "method": "sma"},
         ),
         "sample": Node(
@@ -180,7 +180,7 @@ def erase(
         Group("1  Photo and people", (20, 400), (340, 860)),
         Group("2  Who goes", (400, 400), (440, 1560 if shadows else 1100), "#8A8"),
         model_group,
-        Group("4  Erase", (880, 400), (740, 1380 if pose else 940)),
+        Group("4  Erase", (880, 400), (740, 1420 if pose else 980)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
     )
     return Graph(name, note, nodes, groups)

@@ -66,7 +66,8 @@ def test_a_scene_comes_out_richer_and_shown(pack, scene, shown):
     assert torch.equal(parsing[0] > 0, scene.union(scene.people))
     assert relations.shape == (1, *SIZE, 3)
     assert "1 is in front of 2" in report
-    assert shown[0].shape == (2, *SIZE, 3)
+    assert shown[0].shape == (1, *SIZE, 3)
+    assert not torch.equal(shown[0], relations)
 
 
 def test_it_runs_where_the_core_runs_nodes(pack, scene, shown):
