@@ -8,6 +8,7 @@ ships (`example_graphs.MINI`), whose attention method, denoise, steps and detail
 
     hull           bodies as MILD Split People guesses them: what nearer people cover of the convex hull
     figure         bodies of figures laid over what is seen, as MILD Morphology has them from the masks alone
+    match parts    figure, and attention whose match_parts is 1: a hidden piece of clothing looks at what is seen of it
     pose, parsing, relations, pose + parsing, all   figure, and the adapter told these, at full strength; all else it is told is
                    black. The adapter comes in as artists have it: stock loader, Apply ControlNet, a hint for each layer
     all, strength X   the same at other strengths
@@ -72,6 +73,7 @@ class Kind(NamedTuple):
     figure: bool  # whether bodies are those of figures
     told: tuple[str, ...] = ()  # what of GUIDANCE the adapter is told; without any there is no adapter
     strength: float = 1.0
+    match: float = 0.0  # match_parts of MILD Modulate Attention
 
 
 class Interval(NamedTuple):
@@ -81,7 +83,7 @@ class Interval(NamedTuple):
 
 
 def kinds_of(adapter: bool, strengths: list[float]) -> dict[str, Kind]:
-    kinds = {"hull": Kind(False), COMPARED: Kind(True)}
+    kinds = {"hull": Kind(False), COMPARED: Kind(True), "match parts": Kind(True, match=1.0)}
     if adapter:
         kinds |= {"all" if told == GUIDANCE else " + ".join(told): Kind(True, told) for told in TOLD}
         kinds |= {f"all, strength {s:g}": Kind(True, GUIDANCE, s) for s in strengths}
@@ -117,8 +119,8 @@ def adapted(control: Any, hints: Tensor, strength: float) -> Prompt:
     return lambda positive, negative: apply.apply_controlnet(positive, negative, control, hints, strength, 0.0, 1.0)
 
 
-def attending(method: str) -> Patch | None:
-    return None if method == "none" else lambda pack, model, plan: modulated(pack, model, plan, method, {})
+def attending(method: str, match: float) -> Patch | None:
+    return None if method == "none" else lambda pack, model, plan: modulated(pack, model, plan, method, {"match_parts": match})
 
 
 def load_adapter(path: Path) -> Any:
@@ -145,10 +147,10 @@ def scores_of(truth: TrueScene, seed: int, kinds: dict[str, Kind], sample: Sampl
     cases = {False: Case.of(truth, scene), True: Case.of(truth, understood)}
     guidance = None if control is None else guidance_of(cases[True].plan)
     results = {}
-    for name, (figure, told, strength) in kinds.items():
+    for name, (figure, told, strength, match) in kinds.items():
         case, start = cases[figure], time.perf_counter()
         prompt = adapted(control, only(guidance, told), strength) if guidance is not None and told else None
-        rows = sample(case.plan, case.rows, asked.denoise, seed, attending(asked.method), prompt=prompt)
+        rows = sample(case.plan, case.rows, asked.denoise, seed, attending(asked.method, match), prompt=prompt)
         image = finished(case, rows, asked.detail)
         found = {score.__name__: score(image, case.truth, case.completed) for score in (psnr, ssim, haarpsi)}
         found["outline"] = psnr(image, case.truth, case.hole)
