@@ -36,6 +36,7 @@ from .surrounded import surrounded
 __all__ = ["Body", "fit_body"]
 
 COARSE, FINE = 20, 30  # cells in the length of what is seen
+SAMPLES = 6  # pixels a side of a cell that are looked at, of a person who has more
 STEPS = (30, 40)  # of Adam on each
 LOOK = 3  # steps after which the nearest limb of each point is looked for again
 KEPT = 3  # beginnings that go on to the fine grid
@@ -45,6 +46,7 @@ PRIOR = 0.002  # λ
 PULL = 30.0  # κ
 DOUBT = 0.01  # T
 STATURES = (1.35, 1.8)  # of the height of what is seen, to begin with, where the rest may be hidden
+EXTREME = (0.3, 10.0)  # lengths of what is seen: statures beyond are nobody's
 STANCES = (
     {"facing": 0.0},
     {"facing": -1.5},
@@ -146,13 +148,12 @@ class _View:
     def grid(self, cells: int) -> _Grid:
         """So many cells in the length of what is seen."""
         rows, columns = (max(round(n * cells / self.length), 1) for n in (self.window.height, self.window.width))
-        whole = Box(0, 0, self.seen.size[1], self.seen.size[0])
         photo = torch.zeros(self.window.height, self.window.width, dtype=torch.bool)
-        clipped = whole.inside(self.window)
-        clipped.moved(-self.window.left, -self.window.top).view(photo).fill_(True)
-        free = self.free.cut(self.window).cpu() | ~photo
-        seen = self.seen.cut(self.window).cpu()
-        share = F.adaptive_avg_pool2d(torch.stack([seen & ~free, free & ~seen]).float(), (rows, columns)).flatten(1)
+        inside = self.window.clip(*self.seen.size)
+        inside.moved(-self.window.left, -self.window.top).view(photo).fill_(True)
+        step = max(int(self.length / cells / SAMPLES), 1)
+        seen, free, photo = (mask[::step, ::step] for mask in (self.seen.cut(self.window).cpu(), self.free.cut(self.window).cpu(), photo))
+        share = F.adaptive_avg_pool2d(torch.stack([seen & ~free, (free | ~photo) & ~seen]).float(), (rows, columns)).flatten(1)
         x = (self.window.left + (torch.arange(columns) + 0.5) * self.window.width / columns - self.middle[0]) / self.length
         y = (self.window.top + (torch.arange(rows) + 0.5) * self.window.height / rows - self.middle[1]) / self.length
         y, x = (t.flatten() for t in torch.meshgrid(y, x, indexing="ij"))
@@ -265,8 +266,10 @@ def _places_of_joints(known: _Known) -> list[dict[str, float]]:
     found, weight = torch.view_as_complex(known.at[there]), known.confidence[there]
     at, to = ((points * weight).sum() / weight.sum() for points in (rest, found))
     turn = (weight * (found - to) * (rest - at).conj()).sum() / (weight * (rest - at).abs() ** 2).sum()
+    stature = float(turn.abs().clamp(*EXTREME))  # joints that fell together, or of somebody else, tell none
+    turn = torch.polar(torch.tensor(stature), turn.angle())
     origin = to - turn * at
-    return [{"right": float(origin.real), "down": float(origin.imag), "stature": float(turn.abs().log()), "lean": float(turn.angle())}]
+    return [{"right": float(origin.real), "down": float(origin.imag), "stature": math.log(stature), "lean": float(turn.angle())}]
 
 
 def _places_of_silhouette(view: _View) -> list[dict[str, float]]:

@@ -188,6 +188,29 @@ def test_known_joints_place_the_figure_where_masks_mislead():
     assert iou(body.whole.whole, mask) > 0.85
 
 
+def test_joints_that_fell_together_are_no_harm():
+    mask, _ = drawn()
+    joints = torch.zeros(18, 3)
+    joints[:8] = torch.tensor([100.0, 60.0, 0.9])
+    body = fit(mask, pose=Pose.of(joints))
+    assert body.pose.joints.isfinite().all()
+    assert torch.equal(body.whole.whole, mask)
+
+
+def test_a_large_photo_gives_what_a_small_one_does():
+    """Whoever is drawn ten times as large has the same body, ten times as large."""
+    small, _ = drawn()
+    large = small.repeat_interleave(10, 0).repeat_interleave(10, 1)
+    bodies = []
+    for mask, scale in ((small, 1), (large, 10)):
+        front = torch.zeros_like(mask)
+        front[130 * scale :] = True
+        bodies.append(fit(mask, front))
+    one, other = bodies
+    assert iou(one.whole.whole, other.whole.whole[5::10, 5::10]) > 0.94
+    assert (one.pose.joints[:, :2] * 10 + 4.5 - other.pose.joints[:, :2])[one.pose.known].abs().max() < 40
+
+
 def test_somebody_with_their_back_to_us_has_their_right_on_the_right():
     mask, points = drawn()
     front = torch.zeros_like(mask)
