@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 __all__ = ["GRAPHS", "PEOPLE", "PHOTO", "Graph", "Group", "Node", "Out"]
 
 CONTROLNET = "control_v11p_sd15_openpose_fp16.safetensors"
+ADAPTER = "mild_morphology.safetensors"  # comes with the pack
 PHOTO, PEOPLE = "mild-demo.png", "mild-demo-people.png"  # what `make serve` puts into the input folder
 
 
@@ -68,8 +69,13 @@ wrong, lower *sensitivity* or *reach*, or put a mask of your own in its place.
 
 
 NOTE_POSE = """
-**Their bodies** lays a skeleton over everybody; one of a pose node may be connected to *poses*. **Poses of the layers** draws it for \
-each layer, hidden limbs too, for any OpenPose ControlNet: put one into *models/controlnet*. The default is Stable Diffusion 1.5's.
+**Their bodies** lays a skeleton over everybody; one of a pose node may be connected to *poses*. **What layers are told of \
+bodies** draws it for each layer, hidden limbs too, for any OpenPose ControlNet: put one into *models/controlnet*. The default is \
+Stable Diffusion 1.5's.
+"""
+NOTE_GUIDED = """
+**Their bodies** lays a skeleton over everybody, and **What layers are told of bodies** draws pose, clothes and relations for the \
+adapter that comes with the pack: the model then knows what it completes.
 """
 
 
@@ -82,13 +88,18 @@ def erase(
     detail: str,
     model_group: Group,
     shadows: bool = False,
-    pose: bool = False,
+    told: tuple[str, str] | None = None,
 ) -> Graph:
-    """The graph of all examples: only the model, where its prompts come from, who paints the detail, shadows and poses differ."""
+    """The graph of all examples: only the model, where its prompts come from, who paints the detail, shadows and guidance differ.
+
+    Args:
+        told: a ControlNet's file, and which of the guidance maps it is told.
+    """
+    file, kind = told or ("", "")
     effects = {"effects": Node("MILDFindEffects", "Their shadows", (420, 1540), (400, 400), {"scene": Out("scene", "scene")})}
     guidance = {
-        "maps": Node("MILDGuidanceMaps", "Poses of the layers", (900, 1420), (340, 380), {"plan": Out("encode", "plan")}),
-        "net": Node("ControlNetLoader", "ControlNet", (1300, 1250), (300, 90), {"control_net_name": CONTROLNET}),
+        "maps": Node("MILDGuidanceMaps", "What layers are told of bodies", (900, 1420), (340, 380), {"plan": Out("encode", "plan")}),
+        "net": Node("ControlNetLoader", "ControlNet", (1300, 1250), (300, 90), {"control_net_name": file}),
         "pose": Node(
             "ControlNetApplyAdvanced",
             "Told to each layer",
@@ -98,7 +109,7 @@ def erase(
                 "positive": Out("encode", "positive"),
                 "negative": Out("encode", "negative"),
                 "control_net": Out("net", "CONTROL_NET"),
-                "image": Out("maps", "pose"),
+                "image": Out("maps", kind),
             },
         ),
     }
@@ -122,7 +133,7 @@ def erase(
             (340, 450),
             {"scene": Out("bodies", "scene"), **prompts, **({"effects": Out("effects", "effects")} if shadows else {})},
         ),
-        **(guidance if pose else {}),
+        **(guidance if told else {}),
         "control": Node(
             "MILDLayerControl",
             "How strongly, how many at a time",
@@ -144,8 +155,8 @@ def erase(
             (300, 320),
             {
                 "model": Out("attend", "model"),
-                "positive": Out("pose" if pose else "encode", "positive"),
-                "negative": Out("pose" if pose else "encode", "negative"),
+                "positive": Out("pose" if told else "encode", "positive"),
+                "negative": Out("pose" if told else "encode", "negative"),
                 "latent_image": Out("encode", "latent"),
                 "sampler_name": "euler",
                 "scheduler": "normal",
@@ -180,13 +191,13 @@ def erase(
         Group("1  Photo and people", (20, 400), (340, 860)),
         Group("2  Who goes", (400, 400), (440, 1560 if shadows else 1100), "#8A8"),
         model_group,
-        Group("4  Erase", (880, 400), (740, 1420 if pose else 980)),
+        Group("4  Erase", (880, 400), (740, 1420 if told else 980)),
         Group("5  Layers and picture", (1640, 400), (840, 930), "#8A8"),
     )
     return Graph(name, note, nodes, groups)
 
 
-def erase_with_mini(name: str, note: str, shadows: bool) -> Graph:
+def erase_with_mini(name: str, note: str, shadows: bool = False, told: tuple[str, str] | None = None) -> Graph:
     return erase(
         name,
         note,
@@ -201,14 +212,16 @@ def erase_with_mini(name: str, note: str, shadows: bool) -> Graph:
         "copied",
         Group("3  Model", (480, 40), (360, 230), "#A88"),
         shadows,
+        told,
     )
 
 
-MINI = erase_with_mini("erase", NOTE + NOTE_MINI, shadows=False)
+MINI = erase_with_mini("erase", NOTE + NOTE_MINI)
+GUIDED = erase_with_mini("erase_guided", NOTE + NOTE_MINI + NOTE_GUIDED, told=(ADAPTER, "guidance"))
 SHADOWS = erase_with_mini("erase_shadows", NOTE + NOTE_MINI + NOTE_SHADOWS, shadows=True)
 
 
-def erase_with_checkpoint(name: str, note: str, pose: bool) -> Graph:
+def erase_with_checkpoint(name: str, note: str, told: tuple[str, str] | None = None) -> Graph:
     return erase(
         name,
         note,
@@ -245,10 +258,10 @@ def erase_with_checkpoint(name: str, note: str, pose: bool) -> Graph:
         {"steps": 25, "cfg": 5.0, "denoise": 0.9},
         "as sampled",
         Group("3  Model and prompts", (480, 40), (1480, 230), "#A88"),
-        pose=pose,
+        told=told,
     )
 
 
-CHECKPOINT = erase_with_checkpoint("erase_checkpoint", NOTE + NOTE_CHECKPOINT, pose=False)
-POSE = erase_with_checkpoint("erase_pose", NOTE + NOTE_CHECKPOINT + NOTE_POSE, pose=True)
-GRAPHS = (MINI, SHADOWS, CHECKPOINT, POSE)
+CHECKPOINT = erase_with_checkpoint("erase_checkpoint", NOTE + NOTE_CHECKPOINT)
+POSE = erase_with_checkpoint("erase_pose", NOTE + NOTE_CHECKPOINT + NOTE_POSE, told=(CONTROLNET, "pose"))
+GRAPHS = (MINI, SHADOWS, GUIDED, CHECKPOINT, POSE)

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from diffusers import T2IAdapter
 
-__all__ = ["FEATURE_CHANNELS", "GUIDANCE", "GUIDANCE_CHANNELS", "guided", "make_adapter", "save_adapter", "widen"]
+__all__ = ["BUNDLED", "FEATURE_CHANNELS", "GUIDANCE", "GUIDANCE_CHANNELS", "guided", "make_adapter", "save_adapter", "widen"]
 
+BUNDLED = Path(__file__).with_name("adapters")  # the folder of the one that ships
 GUIDANCE = ("pose", "parsing", "relations")  # three channels each
 GUIDANCE_CHANNELS = 3 * len(GUIDANCE)
 FEATURE_CHANNELS = (64, 128, 256, 256)  # the stock loader's c, 2c, 4c, 4c
@@ -40,23 +41,21 @@ def make_adapter() -> T2IAdapter:
     """An adapter that changes nothing yet: [B, 9, H, W] in 0..1 to four features [B, c, H/8, W/8] … [B, 4c, H/64, W/64], all 0.
 
     A T2I-Adapter has no zero convolutions of its own, and random features would disturb a finished model for a long time. Here
-    the first convolution is zero, and so are the last one of each residual branch, whose biases would speak otherwise, and
-    the biases between the levels. The path from the first convolution to each feature is then linear, and random where it
-    gets wider, so that the first step moves the first convolution and the branches' last ones, and the second step all.
+    the first convolution is zero, and so are the last one of each residual branch. The path from the first convolution to each
+    feature is then linear, and random where it gets wider, so that the first step moves the first convolution, the second the
+    branches' last ones, and the third all. There are no biases: they are zeros that the loader insists on, so that black guidance changes nothing, trained or not.
     """
     from diffusers import T2IAdapter
 
     adapter: Any = T2IAdapter(GUIDANCE_CHANNELS, list(FEATURE_CHANNELS), num_res_blocks=2, downscale_factor=8, adapter_type="full_adapter")
     full = adapter.adapter
-    _zero(full.conv_in)
+    nn.init.zeros_(full.conv_in.weight)
     for block in full.body:
-        if block.in_conv is not None:
-            nn.init.zeros_(block.in_conv.bias)
         for resnet in block.resnets:
-            _zero(resnet.block2)
-    unused = full.body[UNUSED].requires_grad_(False)
-    for tensor in unused.parameters():
-        nn.init.zeros_(tensor)
+            nn.init.zeros_(resnet.block2.weight)
+    biases = (tensor for name, tensor in full.named_parameters() if name.endswith("bias"))
+    for tensor in (*biases, *full.body[UNUSED].parameters()):
+        nn.init.zeros_(tensor.requires_grad_(False))
     return adapter
 
 
@@ -98,8 +97,3 @@ def _add(feature: Tensor, layer: nn.Module, given: tuple, output: Tensor | tuple
     if isinstance(output, tuple):  # a transformer's
         return (output[0] + widen(feature, output[0].shape[1]),)
     return output + widen(feature, output.shape[1])
-
-
-def _zero(layer: nn.Conv2d) -> None:
-    for tensor in layer.parameters():
-        nn.init.zeros_(tensor)

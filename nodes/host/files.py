@@ -6,7 +6,12 @@ import folder_paths
 from comfy import utils
 from torch import Tensor
 
+from ...mild_core.models.adapter import BUNDLED
+
 __all__ = ["load_lora", "lora_names"]
+
+# the core's own Load ControlNet Model then lists the adapter that ships, beside the artist's files
+folder_paths.add_model_folder_path("controlnet", str(BUNDLED))
 
 
 def lora_names() -> list[str]:

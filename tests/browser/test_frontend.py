@@ -57,7 +57,7 @@ def literals(prompt: dict) -> list[tuple[str, dict]]:
     return sorted(found, key=lambda entry: (entry[0], entry[1].get("text", entry[1].get("filename_prefix", ""))))
 
 
-@pytest.mark.parametrize("name", ["erase", "erase_shadows", "erase_checkpoint", "erase_pose"])
+@pytest.mark.parametrize("name", ["erase", "erase_shadows", "erase_guided", "erase_checkpoint", "erase_pose"])
 def test_the_workflow_loads_and_turns_into_the_graph_that_runs(page, name):
     workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text())
     graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text())

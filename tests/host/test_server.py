@@ -187,6 +187,21 @@ def test_the_graph_with_shadows_runs(server, scene):
     assert proposed.shape[:2] == scene.labels.shape
 
 
+def test_the_graph_with_the_adapter_steers_people_and_nothing_else(server, scene, run):
+    graph = json.loads((WORKFLOWS / "api" / "erase_guided.json").read_text(encoding="utf-8"))
+    graph["sample"]["inputs"]["steps"] = 4
+    graph["scene"]["inputs"]["erase"] = ",".join(map(str, ERASED))
+    pictures = {}
+    for strength in (0.0, 1.0):
+        graph["pose"]["inputs"]["strength"] = strength
+        pictures[strength] = pixels(server.view(server.run(graph)["picture"]["images"][0]))
+    assert (pictures[0.0] == run.picture).all(), "an adapter of no strength is none"
+    steered = (pictures[1.0] != pictures[0.0]).any(-1)
+    behind = grow(torch.from_numpy(scene.hidden(STAYING[0])), 5).numpy()
+    assert steered.any()
+    assert not steered[~behind].any(), "the background is told nothing"
+
+
 def test_two_photos_in_one_graph_are_the_two_one_by_one(server, graph):
     """With layers a few at a time, people painted less, and shadows looked for."""
     graph |= {

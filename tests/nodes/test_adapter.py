@@ -171,3 +171,17 @@ def test_control_of_another_shape_is_left_alone(pack, control):
     lists = {name: list(entries) for name, entries in control.items()}
     assert place(pack, control) is control
     assert {name: [id(x) for x in entries] for name, entries in control.items()} == {n: [id(x) for x in e] for n, e in lists.items()}
+
+
+def test_the_adapter_that_ships_is_listed_and_loads(pack):
+    """By the core's own loader, from the pack's folder, with nothing copied."""
+    import folder_paths
+
+    from nodes import ControlNetLoader
+
+    name = "mild_morphology.safetensors"
+    assert name in folder_paths.get_filename_list("controlnet")
+    (control_net,) = ControlNetLoader().load_controlnet(name)
+    assert control_net.channels_in == 9
+    moved = [p for n, p in control_net.t2i_model.named_parameters() if n.endswith("block2.weight")]
+    assert sum(bool(p.any()) for p in moved) == 6, "the residual branches of three levels were trained; the fourth is zeros"
