@@ -43,7 +43,9 @@ def make_adapter() -> T2IAdapter:
     A T2I-Adapter has no zero convolutions of its own, and random features would disturb a finished model for a long time. Here
     the first convolution is zero, and so are the last one of each residual branch. The path from the first convolution to each
     feature is then linear, and random where it gets wider, so that the first step moves the first convolution, the second the
-    branches' last ones, and the third all. There are no biases: they are zeros that the loader insists on, so that black guidance changes nothing, trained or not.
+    branches' last ones, and the third all.
+
+    There are no biases: they are zeros that the loader insists on, so that black guidance changes nothing, trained or not.
     """
     from diffusers import T2IAdapter
 
