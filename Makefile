@@ -52,7 +52,7 @@ bench-assign:  ## how often poses are given to the right people: PHOTOS=../share
 	$(RUN) scripts/bench_assign.py --photos "$(PHOTOS)"
 
 bench-completion:  ## how well the bundled model completes who was hidden: PHOTOS=../shared/photos
-	$(RUN) scripts/bench_completion.py --photos "$(PHOTOS)"
+	$(RUN) scripts/bench_completion.py --photos "$(PHOTOS)" --adapter mild_core/models/adapters/mild_morphology.safetensors
 
 bench-attention:  ## time and memory of modulated attention beside plain attention
 	$(RUN) scripts/bench_attention.py

@@ -1,6 +1,6 @@
 """How well is somebody completed whom an erased person hid: the bundled model on scenes with known truth.
 
-    python scripts/bench_completion.py --photos DIR [--scenes 24] [--adapter FILE] [--out out/bench]
+    python scripts/bench_completion.py --photos DIR [--scenes 20] [--adapter FILE] [--out out/bench]
 
 Every scene is a held-out place with two or three people pasted on it, of whom the nearest goes and the others stay. Scenes in
 which the nearest hides less than 64 px of the others are passed over, and counted. Whatever no option says is as in the graph that
@@ -183,7 +183,7 @@ def table(means: dict[str, dict[str, float]], differences: dict[str, dict[str, I
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="photo library: a folder with places/ and people/")
-    parser.add_argument("--scenes", type=int, default=24, help="how many are scored")
+    parser.add_argument("--scenes", type=int, default=20, help="how many are scored")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     parser.add_argument("--adapter", type=Path, help="what `python -m mild_core.training export-adapter` wrote")
     parser.add_argument("--strengths", default="", help="others than 1 of the adapter told all, such as 0.5,1.5")
