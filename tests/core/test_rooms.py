@@ -52,7 +52,8 @@ def test_only_host_knows_the_internals():
 
 def test_the_pack_imports_nothing_heavy():
     """What the pack's import adds must not include libraries that only some runs need."""
-    code = "import sys; sys.path.insert(0, '.'); import mild_core.compose, mild_core.fill, mild_core.models; print(*sys.modules)"
+    rooms = "mild_core.compose, mild_core.fill, mild_core.models.adapter, mild_core.morphology.relation_picture"
+    code = f"import sys; sys.path.insert(0, '.'); import {rooms}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert not {"diffusers", "transformers", "accelerate", "cv2", "scipy"} & set(loaded)
 
