@@ -14,7 +14,7 @@ from ..mild_core.morphology import write_keypoints
 from ..mild_core.scene import Pose, Scene
 from ..mild_core.scene.coco import from_coco
 from . import host
-from .types import SceneSocket, schema
+from .types import PosesSocket, SceneSocket, schema
 
 __all__ = ["FindParsing", "FindPoses"]
 
@@ -50,7 +50,7 @@ class FindPoses(io.ComfyNode):
                 _network_input(host.POSES, "usyd-community/vitpose-base-simple"),
             ],
             outputs=[
-                io.Custom("POSE_KEYPOINT").Output(
+                PosesSocket.Output(
                     display_name="poses", tooltip="18 joints of each person, in the scene's order; hands and faces are left empty."
                 )
             ],

@@ -32,9 +32,9 @@ import torch
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from mild_core.morphology import assign  # noqa: E402
-from mild_core.morphology.keypoints import read_keypoints  # noqa: E402
 from mild_core.scene import MaskedPerson, Part, Pose, Scene, split_people  # noqa: E402
 from mild_core.scene.box import Box  # noqa: E402
+from scripts.bench_body import annotated  # noqa: E402
 
 SIZE = (400, 600)  # pixels, height and width of a scene
 PEOPLE = (2, 7)
@@ -44,7 +44,6 @@ SHOWN, COVERED = (0.6, 1.0), (0.1, 0.8)  # confidences of joints
 BESIDE = 2  # pixels: a joint so near to what is seen of its owner shows
 MASKED, POSED = 0.8, 0.75  # shares of the people
 LEAST_MASKED, LEAST_POSED = 150, 100  # pixels that are seen of somebody who is masked, and of somebody whose pose is found
-LEAST_JOINTS = 12  # of 17
 VARIED: dict[str, dict[str, float]] = {
     "assign_poses": {},
     "share of joints alone": {"BOXES": 0.0},
@@ -69,21 +68,12 @@ class Case(NamedTuple):
     owners: list[int]  # of the poses, by number, whether or not the scene has them
 
 
-def annotated(photos: Path) -> list[Model]:
-    """Who is annotated in DIR/pose, with at least LEAST_JOINTS."""
-    told = json.loads((photos / "pose" / "test_coco.json").read_text())
-    sizes = {image["id"]: (image["height"], image["width"]) for image in told["images"]}
+def models_of(photos: Path) -> list[Model]:
+    """Who is annotated in DIR/pose."""
     models = []
-    for person in told["annotations"]:
-        if person["iscrowd"] or person["num_keypoints"] < LEAST_JOINTS:
-            continue
-        height, width = size = sizes[person["image_id"]]
-        frame = {"canvas_height": height, "canvas_width": width, "people": [{"pose_keypoints_2d": person["keypoints"]}]}
-        mask = np.zeros(size, np.uint8)
-        for outline in person["segmentation"]:
-            cv2.fillPoly(mask, [np.array(outline).reshape(-1, 2).round().astype(np.int32)], 1)
-        part = Part.of(torch.from_numpy(mask > 0))
-        joints = read_keypoints(frame, size)[0].joints.numpy()
+    for pose, mask in annotated(photos):
+        part = Part.of(mask)
+        joints = pose.joints.numpy()
         joints[:, :2] -= part.box.left, part.box.top
         models.append(Model(part.pixels.numpy().astype(np.uint8), joints))
     return models
@@ -128,8 +118,8 @@ def _detected(joints: np.ndarray, seen: np.ndarray, rng: np.random.Generator) ->
     """The joints [18, 3] as sure as a detector might be, which sees only `seen` [H, W]."""
     near = cv2.dilate(seen.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1)))
     out = np.zeros_like(joints)
-    for n, (x, y, annotated) in enumerate(joints):
-        if annotated:
+    for n, (x, y, known) in enumerate(joints):
+        if known:
             column, row = round(float(x)), round(float(y))
             shown = 0 <= column < SIZE[1] and 0 <= row < SIZE[0] and near[row, column]
             out[n] = x, y, rng.uniform(*(SHOWN if shown else COVERED))
@@ -157,7 +147,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.scenes < 1:
         parser.error(f"scenes is {asked.scenes}, but it must be at least 1")
-    models = annotated(asked.photos)
+    models = models_of(asked.photos)
     cases = list(make_cases(models, asked.scenes, asked.seed))
     poses = sum(len(case.poses) for case in cases)
     owned = sum(owner in {person.number for person in case.scene.people} for case in cases for owner in case.owners)

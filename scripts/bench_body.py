@@ -27,16 +27,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a file: import from the checkout, not from this folder
 
-from mild_core.data.library import PhotoLibrary, cut_out  # noqa: E402
-from mild_core.data.scenes import _cutouts  # noqa: E402
-from mild_core.morphology.body import fit_body  # noqa: E402
-from mild_core.morphology.keypoints import read_keypoints  # noqa: E402
-from mild_core.scene.masks import grow, hull  # noqa: E402
-from mild_core.scene.part import Part  # noqa: E402
-from mild_core.scene.pose import JOINTS, Pose  # noqa: E402
+from mild_core.data.library import PhotoLibrary, cut_out
+from mild_core.data.scenes import _cutouts
+from mild_core.morphology.body import fit_body
+from mild_core.morphology.keypoints import read_keypoints
+from mild_core.scene.masks import grow, hull
+from mild_core.scene.part import Part
+from mild_core.scene.pose import JOINTS, Pose
 
+LEAST_JOINTS = 12  # of 17
 TALL, SIZE = 200, (420, 500)  # pixels: who is behind, and the picture
 FRONT = (0.75, 1.35)  # how tall who is in front is, in heights of who is behind,
 LOWER = (0.0, 0.35)  # and how much lower they stand
@@ -111,16 +113,17 @@ def figure(seen: Tensor, front: Tensor) -> Tensor:
 
 
 def annotated(photos: Path) -> Iterator[tuple[Pose, Tensor]]:
-    """Poses and masks [H, W] of the annotated people of DIR/pose."""
+    """Poses and masks [H, W] of the annotated people of DIR/pose, with at least LEAST_JOINTS."""
     told = json.loads((photos / "pose" / "test_coco.json").read_text())
     sizes = {image["id"]: (image["height"], image["width"]) for image in told["images"]}
     for person in told["annotations"]:
-        if person["iscrowd"] or person["num_keypoints"] < 12:
+        if person["iscrowd"] or person["num_keypoints"] < LEAST_JOINTS:
             continue
         height, width = sizes[person["image_id"]]
         frame = {"canvas_height": height, "canvas_width": width, "people": [{"pose_keypoints_2d": person["keypoints"]}]}
         mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [np.array(p).reshape(-1, 2).round().astype(np.int32) for p in person["segmentation"]], 1)
+        for outline in person["segmentation"]:
+            cv2.fillPoly(mask, [np.array(outline).reshape(-1, 2).round().astype(np.int32)], 1)
         yield read_keypoints(frame, (height, width))[0], torch.from_numpy(mask > 0)
 
 

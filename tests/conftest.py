@@ -54,3 +54,13 @@ def pack():
     from pack import load_pack
 
     return load_pack()
+
+
+@pytest.fixture
+def shown(pack, monkeypatch) -> list:
+    """What nodes show: a list that fills. Saving a preview needs a running server."""
+    from comfy_api.latest import ui
+
+    pictures: list = []
+    monkeypatch.setattr(ui, "PreviewImage", lambda image, cls: pictures.append(image))
+    return pictures

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ..scene.box import Box
 from ..scene.part import Part
-from ..scene.pose import JOINTS, Pose
+from ..scene.pose import JOINTS, MIRRORED, Pose
 from .figure import LIMB_PARTS, PARAMETERS, POINTS, SPREADS, Figure, distance_to, index, nearest_limb, pose_figure
 from .surrounded import surrounded
 
@@ -163,31 +163,30 @@ class _View:
 
     def rendered(self, figures: Figure, weight: Tensor) -> Part:
         """How likely each pixel of the window that is in the photo is covered by figures of that weight [B]."""
-        box, step, x, y = self._pixels()
-        likely = torch.zeros(len(y), len(x))
-        grid_y, grid_x = (t.flatten() for t in torch.meshgrid(y, x, indexing="ij"))
+        box, step, x, y = self._cells()
+        likely = torch.zeros(x.shape)
         for i, share in enumerate(weight.tolist()):
             if share > LEAST_WEIGHT:
                 one = Figure(*(t[i][None] for t in figures))
-                apart = distance_to(one, grid_x, grid_y, nearest_limb(one, grid_x, grid_y))
+                apart = distance_to(one, x.flatten(), y.flatten(), nearest_limb(one, x.flatten(), y.flatten()))
                 likely += share * torch.sigmoid(-apart / SOFTNESS[1]).view_as(likely)
-        pixels = F.interpolate(likely[None, None], (len(y) * step, len(x) * step), mode="bilinear", align_corners=False)[0, 0]
+        pixels = F.interpolate(likely[None, None], tuple(n * step for n in x.shape), mode="bilinear", align_corners=False)[0, 0]
         return Part(box, pixels[: box.height, : box.width].to(self.seen.pixels.device), self.seen.size)
 
     def parts(self, figure: Figure) -> Part:
         """The nearest part of one figure, for each pixel of the window that is in the photo."""
-        box, step, x, y = self._pixels()
-        grid_y, grid_x = (t.flatten() for t in torch.meshgrid(y, x, indexing="ij"))
-        part = torch.tensor(LIMB_PARTS, dtype=torch.uint8)[nearest_limb(figure, grid_x, grid_y)].view(len(y), len(x))
+        box, step, x, y = self._cells()
+        part = torch.tensor(LIMB_PARTS, dtype=torch.uint8)[nearest_limb(figure, x.flatten(), y.flatten())].view_as(x)
         pixels = part.repeat_interleave(step, 0).repeat_interleave(step, 1)[: box.height, : box.width]
         return Part(box, pixels.to(self.seen.pixels.device), self.seen.size)
 
-    def _pixels(self) -> tuple[Box, int, Tensor, Tensor]:
-        """What of the window is in the photo, the pixels a cell, and the cells' columns and rows in the figures' units."""
+    def _cells(self) -> tuple[Box, int, Tensor, Tensor]:
+        """What of the window is in the photo, pixels a side of a cell, and the cells' x and y [rows, columns] in the figures' units."""
         box = self.window.clip(*self.seen.size)
         step = max(box.longest // FINEST, 1)
         x = (torch.arange(box.left, box.right, step) + step / 2 - self.middle[0]) / self.length
         y = (torch.arange(box.top, box.bottom, step) + step / 2 - self.middle[1]) / self.length
+        y, x = torch.meshgrid(y, x, indexing="ij")
         return box, step, x, y
 
 
@@ -198,28 +197,27 @@ class _Known(NamedTuple):
     confidence: Tensor  # [14]
 
 
-# the figure's points of somebody who faces us: their right is the picture's left
-FACING = {
-    "neck": "neck",
-    **{
-        f"{joint} {ours}": f"{theirs} {joint}"
-        for ours, theirs in (("l", "right"), ("r", "left"))
-        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    },
-}
-FACE = ("nose", "right eye", "left eye", "right ear", "left ear")
+def _joint_of(point: str) -> int:
+    """The joint that a point of the figure is, of somebody who faces us: their right is the picture's left."""
+    if point == "head":
+        return JOINTS.index("nose")
+    name, *side = point.split()
+    return JOINTS.index(f"{'right' if side[0] == 'l' else 'left'} {name}" if side else name)
+
+
+FACING = tuple(_joint_of(point) for point in POINTS)
+AWAY = tuple(MIRRORED[joint] for joint in FACING)  # of somebody with their back to us
+FACE = [JOINTS.index(name) for name in ("nose", "right eye", "left eye", "right ear", "left ear")]
 
 
 def _known(pose: Pose | None, view: _View) -> _Known | None:
     if pose is None or not pose.known.any():
         return None
-    turned = _faces_away(pose)
     at, confidence = torch.zeros(len(POINTS), 2), torch.zeros(len(POINTS))
     joints = pose.joints.clone()
     joints[pose.guessed, 2] = 0
-    for i, name in enumerate(POINTS):
-        rows = [JOINTS.index(j) for j in FACE] if name == "head" else [JOINTS.index(_joint(name, turned))]
-        found = joints[rows]
+    for i, joint in enumerate(_joints(pose)):
+        found = joints[FACE if POINTS[i] == "head" else [joint]]
         if (found[:, 2] > 0).any():
             at[i] = (found[:, :2] * found[:, 2:]).sum(0) / found[:, 2].sum()
             confidence[i] = found[:, 2].max()
@@ -227,13 +225,9 @@ def _known(pose: Pose | None, view: _View) -> _Known | None:
     return _Known(at, confidence) if confidence.any() else None
 
 
-def _joint(point: str, turned: bool) -> str:
-    """The name of the joint that a point of the figure is, of somebody who faces us or, turned, away."""
-    name = FACING[point]
-    if not turned or name == "neck":
-        return name
-    side, joint = name.split()
-    return f"{'left' if side == 'right' else 'right'} {joint}"
+def _joints(pose: Pose | None) -> tuple[int, ...]:
+    """For each point of the figure the joint that it is."""
+    return AWAY if pose is not None and _faces_away(pose) else FACING
 
 
 def _faces_away(pose: Pose) -> bool:
@@ -367,11 +361,9 @@ def _points(figures: Figure, weight: Tensor, best: Tensor, view: _View) -> _Poin
 
 def _posed(points: _Points, agreement: float, pose: Pose | None) -> Pose:
     """The pose with the figure's joints where it lacks some."""
-    turned = pose is not None and _faces_away(pose)
     joints, guessed = torch.zeros(len(JOINTS), 3), torch.zeros(len(JOINTS), dtype=torch.bool)
     trust = (TRUST_SEEN, TRUST_HIDDEN) if pose is None else (TRUST_BESIDE_KNOWN, TRUST_BESIDE_KNOWN)
-    for i, point in enumerate(POINTS):
-        joint = JOINTS.index("nose" if point == "head" else _joint(point, turned))
+    for i, joint in enumerate(_joints(pose)):
         joints[joint, :2] = points.at[i]
         joints[joint, 2] = agreement * points.sure[i] * trust[0 if points.shown[i] else 1]
         guessed[joint] = not points.shown[i]

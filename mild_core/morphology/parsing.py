@@ -7,7 +7,6 @@ give to them (18 classes of the ATR set, Liang et al. 2015, as SegFormer's cloth
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..scene.box import Box
+from ..scene.colours import distinct_colour
 from ..scene.part import Part
 from .figure import PARTS
 
@@ -47,7 +47,6 @@ SHOWS = {"head": "face", "trunk": "upper clothes", "thigh": "trousers", "shin": 
 SIDED = {"arm": "{} arm", "hand": "{} arm", "foot": "{} shoe"}
 LEAST = 0.02  # of a part of the body: a label that shows on less of it is noise
 UNNAMED, MOST = 100, 255  # the first number of labels that are not in LABELS; the last one of all
-GOLDEN_ANGLE = 0.381966  # turns of the hue circle between labels
 
 
 def read_parsing(given: Tensor | tuple, size: tuple[int, int]) -> Tensor:
@@ -143,8 +142,8 @@ def complete_parsing(visible: Part, whole: Part, parts: Part) -> Part:
 
 def draw_parsing(labels: Tensor) -> Tensor:
     """A picture [..., 3] in 0..1 of labels [...], uint8: black where there is none, a colour of its own for each label."""
-    hues = [colorsys.hsv_to_rgb(n * GOLDEN_ANGLE % 1, 0.75, 1.0) if n else (0.0, 0.0, 0.0) for n in range(256)]
-    return torch.tensor(hues, dtype=torch.float32, device=labels.device)[labels.long()]
+    colours = [(0.0, 0.0, 0.0), *(distinct_colour(label) for label in range(1, 256))]
+    return torch.tensor(colours, dtype=torch.float32, device=labels.device)[labels.long()]
 
 
 def _shown(part: str) -> str:

@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..scene.depth import PHOTO_SIDE
-from ..scene.masks import distance_inside
+from ..scene.masks import deepest, distance_inside
 from ..scene.part import Part
 from ..scene.people import Scene
 from .relations import between_people, contact_lines, grips
@@ -90,10 +89,8 @@ class _Mark(NamedTuple):
 
 def _mark(seen: Part, line: float) -> _Mark:
     """In the middle of the thickest part of a bool mask."""
-    depth = distance_inside(F.pad(seen.pixels.cpu(), [1] * 4))[1:-1, 1:-1]  # the frame is an edge too: a number at it would be cut
-    deepest = int(depth.argmax())
-    radius = min(max(0.5 * float(depth.max()), 5 * line), 11 * line)
-    return _Mark(seen.box.left + deepest % seen.box.width, seen.box.top + deepest // seen.box.width, radius)
+    x, y, room = deepest(seen)
+    return _Mark(x, y, min(max(0.5 * room, 5 * line), 11 * line))
 
 
 def _arrow(start: _Mark, end: _Mark, gap: float) -> np.ndarray | None:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.box import Box
@@ -24,6 +23,7 @@ from ..scene.masks import distance_inside
 from ..scene.part import Part
 from ..scene.people import Person, Relation, Scene
 from ..scene.pose import JOINTS
+from ..scene.resize import averaged
 
 __all__ = ["Grip", "Hand", "between_people", "contact_lines", "grips", "in_words", "relate", "relation_channels"]
 
@@ -47,7 +47,7 @@ def relate(scene: Scene, objects: Tensor | None = None) -> Scene:
 
     Relations of people come first, in the order of `scene.people`, then those to objects. `in_front` is what `scene.order`
     says. A hand counts when it was seen (a confidence of 0.3, not guessed) and lies on what is seen of the other, or within a
-    hand's breadth of it; without a pose no hand counts.
+    hand's breadth of it; a pose told from the silhouette shows no hands.
 
     Args:
         objects: MASK [N, H, W] or [H, W] in 0..1, as big as the photo, true above 0.5. An object may lie on people; it takes
@@ -141,7 +141,7 @@ def relation_channels(scene: Scene, person_id: str | None, crop: Box, size: int)
             _painted(crop, ((_closeness(line, CLOSE * person.box.height), 1.0) for line in met)),
             _painted(crop, [*((_seen(scene, name), 1.0) for name in touched), *((_disc(hand, scene.size), 0.5) for hand in hands_on)]),
         ]
-    return torch.stack([_resampled(plane, size) for plane in planes]).to(scene.photo.device)
+    return averaged(torch.stack(planes), size).to(scene.photo.device)
 
 
 # --- what is near, and where it touches
@@ -409,10 +409,3 @@ def _painted(crop: Box, parts: Iterator[tuple[Part, float]] | Sequence[tuple[Par
             there = box.moved(-crop.left, -crop.top).view(out)
             there.copy_(there.maximum(part.cut(box).cpu() * weight))
     return out
-
-
-def _resampled(plane: Tensor, size: int) -> Tensor:
-    """A square plane [s, s] in another size, as plan.RegionMap does it."""
-    if len(plane) >= size:
-        return F.interpolate(plane[None, None], (size, size), mode="area")[0, 0]
-    return F.interpolate(plane[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0]

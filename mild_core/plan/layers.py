@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.box import Box
 from ..scene.masks import grow
 from ..scene.part import Part
 from ..scene.people import Person, Scene
-from ..scene.resize import resized
+from ..scene.resize import averaged, resized
 from .crops import clusters, crop_around
 from .regions import RegionMap
 
@@ -91,10 +90,7 @@ class LayerPlan:
 
 
 def _share(pathway: Pathway, mask: Part, size: int) -> Tensor:
-    cut = mask.cut(pathway.crop).double()[None, None]
-    if cut.shape[-1] >= size:
-        return F.adaptive_avg_pool2d(cut, (size, size))[0, 0]
-    return F.interpolate(cut, (size, size), mode="bilinear", align_corners=False)[0, 0]
+    return averaged(mask.cut(pathway.crop).double()[None], size)[0]
 
 
 def make_plan(

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.masks import distance_inside
+from ..scene.resize import averaged
 
 __all__ = ["REGIONS", "RegionMap"]
 
@@ -37,12 +38,12 @@ class RegionMap:
         """
         own = own & ~hole
         other = other & ~hole & ~own
-        completed = cls._completed(_averaged(torch.stack([hole, own, other]), size))
+        completed = cls._completed(averaged(torch.stack([hole, own, other]).float(), size))
         shared = [] if labels is None else sorted(set(labels[hole].unique().tolist()) & set(labels[own].unique().tolist()) - {0})
         if labels is None or not shared:
             return completed
         alike = torch.stack([labels == label for label in shared])
-        return cls(completed.membership, torch.stack([_averaged(alike & where, size) for where in (hole, own)]))
+        return cls(completed.membership, torch.stack([averaged((alike & where).float(), size) for where in (hole, own)]))
 
     @classmethod
     def of_masks(cls, hole: Tensor, own: Tensor, other: Tensor) -> RegionMap:
@@ -78,14 +79,6 @@ class RegionMap:
             return torch.zeros(len(self.tokens(height, width, cell)))
         apart = distance_inside(~hole)
         return _on_grid((apart / apart.max())[None], height, width, cell).flatten()
-
-
-def _averaged(masks: Tensor, size: int) -> Tensor:
-    """Bool masks [C, h, w] as shares of the pixels of another size: [C, S, S] float32."""
-    planes = masks.float()[None]
-    if planes.shape[-1] >= size:
-        return F.interpolate(planes, (size, size), mode="area")[0]
-    return F.interpolate(planes, (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def _on_grid(planes: Tensor, height: int, width: int, cell: int) -> Tensor:

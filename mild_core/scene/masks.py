@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .box import Box
 from .part import Part
 
-__all__ = ["components", "distance_inside", "feather", "grow", "hull"]
+__all__ = ["components", "deepest", "distance_inside", "feather", "grow", "hull"]
 
 
 def _as_bytes(mask: Tensor) -> np.ndarray:
@@ -33,6 +34,16 @@ def distance_inside(mask: Tensor) -> Tensor:
     distance = torch.from_numpy(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)).double()
     # a squared distance is a whole number; what OpenCV returns differs in its last bit with where in memory the mask begins
     return distance.square().round().sqrt().float().to(mask.device)
+
+
+def deepest(part: Part) -> tuple[int, int, float]:
+    """Where a bool mask is thickest: column and row of the photo, and the distance from there to the edge.
+
+    The frame of the photo is an edge, too: what is put there is not cut.
+    """
+    depth = distance_inside(F.pad(part.pixels.cpu(), [1] * 4))[1:-1, 1:-1]
+    place = int(depth.argmax())
+    return part.box.left + place % part.box.width, part.box.top + place // part.box.width, float(depth.max())
 
 
 def grow(mask: Tensor, pixels: float) -> Tensor:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .masks import distance_inside, grow
+from .colours import distinct_colour
+from .masks import deepest, grow
 from .people import Person, Scene
 
 __all__ = ["colour_of", "number_people", "numbered", "tinted"]
-
-GOLDEN_ANGLE = 0.381966  # turns of the hue circle between neighbours: no two of many people look alike
 
 
 def number_people(scene: Scene) -> Tensor:
@@ -26,7 +23,7 @@ def number_people(scene: Scene) -> Tensor:
 
 def colour_of(person: Person) -> tuple[float, float, float]:
     """The colour that a person is shown in: red, green and blue in 0..1."""
-    return colorsys.hsv_to_rgb(person.number * GOLDEN_ANGLE % 1, 0.75, 1.0)
+    return distinct_colour(person.number)
 
 
 def tinted(scene: Scene) -> Tensor:
@@ -52,12 +49,10 @@ def numbered(image: Tensor, scene: Scene) -> Tensor:
     picture = Image.fromarray((image * 255).round().to(torch.uint8).numpy())
     draw = ImageDraw.Draw(picture)
     for person in scene.people:
-        box = person.seen.box.grown(1).clip(height, width)
-        depth = distance_inside(F.pad(person.seen.cut(box).cpu(), [1] * 4))[1:-1, 1:-1]  # the frame is an edge too: a number is cut there
-        deepest = int(depth.argmax())
-        size = int(np.clip(float(depth.max()), 14, min(height, width) / 8 + 14))
+        x, y, room = deepest(person.seen)
+        size = int(np.clip(room, 14, min(height, width) / 8 + 14))
         draw.text(
-            (box.left + deepest % box.width, box.top + deepest // box.width),
+            (x, y),
             str(person.number),
             fill="white",
             stroke_fill="black",

@@ -1,11 +1,11 @@
-"""Pictures in another size."""
+"""Pictures and masks in another size."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["resized"]
+__all__ = ["averaged", "resized"]
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
@@ -14,3 +14,10 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
         return image
     planes = F.interpolate(image.permute(2, 0, 1)[None], (height, width), mode="bicubic", antialias=True, align_corners=False)
     return planes[0].permute(1, 2, 0).clamp(0, 1)
+
+
+def averaged(planes: Tensor, size: int) -> Tensor:
+    """Square planes [C, s, s] in another size, [C, size, size]: means over areas where they shrink, bilinear where they grow."""
+    if planes.shape[-1] >= size:
+        return F.interpolate(planes[None], (size, size), mode="area")[0]
+    return F.interpolate(planes[None], (size, size), mode="bilinear", align_corners=False)[0]

@@ -1,18 +1,17 @@
 """A figure laid over silhouettes: what it recovers of bodies whose truth is known."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapes import ROOT
 
 from mild_core.morphology.body import fit_body
 from mild_core.morphology.figure import LIMB_PARTS, PARAMETERS, PARTS, POINTS, SPREADS, distance_to, index, nearest_limb, pose_figure
 from mild_core.morphology.surrounded import surrounded
 from mild_core.scene import JOINTS, Box, Part, Pose
+from scripts import bench_body as bench
 
 HEIGHT, WIDTH = 240, 200
 TALL = 160.0  # pixels of the figure's stature
@@ -276,9 +275,6 @@ def test_what_lies_between_is_surrounded():
 
 
 def test_hidden_parts_of_real_people_are_guessed_better_than_by_hull_or_growing(photos):
-    spec = importlib.util.spec_from_file_location("bench_body", ROOT / "scripts" / "bench_body.py")
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
     cases = list(bench.make_cases(bench.PhotoLibrary(photos, "held-out"), 24, 7))
     ours = bench.score(bench.figure, cases)
     hull = bench.score(lambda seen, _: bench.hull(seen), cases)

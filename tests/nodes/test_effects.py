@@ -21,14 +21,6 @@ def scene(pack):
     return found.erasing(core.choose("1", found.people))
 
 
-@pytest.fixture
-def shown(pack, monkeypatch):
-    """What the node shows: a list that fills. Saving a preview needs a running server."""
-    pictures = []
-    monkeypatch.setattr(pack.nodes.effects.ui, "PreviewImage", lambda image, cls: pictures.append(image))
-    return pictures
-
-
 def find(pack, scene, **options):
     node = pack.nodes.effects.FindEffects
     return node.execute(scene, **{**pack.nodes.types.defaults(node), **options}).args[0]

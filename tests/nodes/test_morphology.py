@@ -22,14 +22,6 @@ def scene(pack):
     return found.erasing(core.choose("1", found.people))
 
 
-@pytest.fixture
-def shown(pack, monkeypatch):
-    """What the nodes show: a list that fills. Saving a preview needs a running server."""
-    pictures = []
-    monkeypatch.setattr(pack.nodes.morphology.ui, "PreviewImage", lambda image, cls: pictures.append(image))
-    return pictures
-
-
 def morphology(pack, scene, **options):
     node = pack.nodes.morphology.Morphology
     return node.execute(scene, **{**pack.nodes.types.defaults(node), **options}).args
