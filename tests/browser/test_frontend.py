@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -13,39 +12,6 @@ from PIL import Image
 from shapes import ROOT
 
 from scripts.example_graphs import PHOTO
-
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
-READY = "() => !!(window.app?.extensionManager && window.LiteGraph?.registered_node_types['MILDSplitPeople'])"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (chromium, chromium-browser or google-chrome on the PATH)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[False, True], ids=["canvas", "nodes-2.0"])
-def page(request, browser, server):
-    """The frontend with the pack's nodes registered; its uncaught errors are in `page.errors`."""
-    for name, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": request.param}.items():
-        requests.post(f"{server.url}/settings/{name}", json=value, timeout=30).raise_for_status()
-    page = browser.new_page(viewport={"width": 1600, "height": 1000})
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(server.url)
-    page.wait_for_function(READY, timeout=180_000)
-    yield page
-    page.close()
 
 
 def literals(prompt: dict) -> list[tuple[str, dict]]:

@@ -1,0 +1,19 @@
+"""The web side's pure modules, each tested in JavaScript by a file of its own beside this one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from javascript import node
+from shapes import ROOT
+
+SUITES = sorted(Path(__file__).parent.glob("*.test.mjs"))
+
+
+@pytest.mark.skipif(node() is None, reason="needs Node.js, on the PATH or in the playwright package")
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name.removesuffix(".test.mjs"))
+def test_in_javascript(suite):
+    ran = subprocess.run([str(node()), "--test", str(suite)], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
