@@ -4,9 +4,11 @@ from comfy_api.latest import ComfyExtension, io
 
 from .attention import AttentionGap, AttentionReport, ModulateAttention, Regions
 from .batch import PhotoBatch
+from .compare import BeforeAfter
 from .compose import ComposeLayers, DecodeLayers
 from .control import CropImage, LayerControl, LayerLora, PersonPrompt
 from .effects import FindEffects
+from .files import SaveLayers
 from .models import MiniModel
 from .morphology import GuidanceMaps, Morphology
 from .networks import FindParsing, FindPoses
@@ -28,6 +30,8 @@ NODES: list[type[io.ComfyNode]] = [
     ModulateAttention,
     DecodeLayers,
     ComposeLayers,
+    SaveLayers,
+    BeforeAfter,
     LayerControl,
     LayerLora,
     PersonPrompt,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
+from dataclasses import replace
+from typing import Any
 
-from ..mild_core.compose import check_rows, compose, make_layers, rgba_batch
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..mild_core.compose import Layer, Layers, check_rows, compose, make_layers, parse_arrangement, rgba_batch, with_backdrop
 from ..mild_core.fill import copy_detail
+from ..mild_core.scene.resize import resized
 from . import host
+from .host.proxies import save_proxy
 from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
 
 __all__ = ["ComposeLayers", "DecodeLayers"]
+
+LARGEST_PROXY = 1024  # pixels of the longest side of what the Flex Composer shows of the canvas
 
 
 class DecodeLayers(io.ComfyNode):
@@ -62,20 +71,86 @@ class ComposeLayers(io.ComfyNode):
         return schema(
             node_id="MILDComposeLayers",
             display_name="MILD Compose Layers",
-            description="The picture without the people who go. Pixels outside the holes are the photo's own, bit for bit.",
-            search_aliases=["merge layers", "composite", "erase"],
-            inputs=[LayersSocket.Input("layers", tooltip="From MILD Decode Layers.")],
+            description="The picture without the people who go, or as you compose it by hand: move, scale, turn, mirror and blend layers "
+            "on the node. Pixels outside the holes are the photo's own, bit for bit, wherever you leave them in place.",
+            search_aliases=["merge layers", "composite", "compositor", "flex composer", "erase", "move person"],
+            inputs=[
+                LayersSocket.Input("layers", tooltip="From MILD Decode Layers."),
+                io.String.Input(
+                    "composition",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Where the layers lie, as JSON; the composer on the node writes it. Empty: the picture without those who go.",
+                ),
+                io.Image.Input(
+                    "backdrop",
+                    optional=True,
+                    tooltip="Another picture to stand in for the background, scaled to cover the photo and cut around its centre.",
+                ),
+            ],
             outputs=[
-                io.Image.Output(display_name="image", tooltip="The clean picture."),
+                io.Image.Output(display_name="image", tooltip="The clean picture, or what you composed."),
                 io.Mask.Output(display_name="changed", tooltip="What differs from the photo, and how much of it; 0 elsewhere."),
                 io.Image.Output(
                     display_name="layers_rgba",
-                    tooltip="The layers as a batch of pictures with alpha: the background, then everybody from far to near.",
+                    tooltip="The layers as a batch of pictures with alpha: the backdrop if there is one, the background, then everybody "
+                    "from far to near, all where they were cut.",
                 ),
+                LayersSocket.Output(display_name="layers", tooltip="The layers as they are composed, for MILD Save Layers."),
             ],
+            has_intermediate_output=True,  # a cached run shows the layers again after a reload of the page
         )
 
     @classmethod
-    def execute(cls, layers) -> io.NodeOutput:
+    def execute(cls, layers, composition="", backdrop=None) -> io.NodeOutput:
+        arrangement = parse_arrangement(composition)  # before the work, not after it
+        if backdrop is not None:
+            if len(backdrop) != 1:
+                raise ValueError(f"backdrop is a batch of {len(backdrop)} pictures, but it must be one picture")
+            layers = with_backdrop(layers, backdrop[0])
+        layers = replace(layers, arrangement=arrangement)
         picture = compose(layers)
-        return io.NodeOutput(picture.image[None], picture.changed[None], rgba_batch(layers))
+        return io.NodeOutput(picture.image[None], picture.changed[None], rgba_batch(layers), layers, ui={"mild_layers": [shown(layers)]})
+
+
+def shown(layers: Layers) -> dict[str, Any]:
+    """What the Flex Composer shows: small pictures of the photo and of each layer, bottom first, and what each is called."""
+    height, width = layers.scene.size
+    scale = min(1.0, LARGEST_PROXY / max(height, width))
+    return {
+        "canvas": [width, height],
+        "scale": scale,
+        "composed": layers.arrangement is not None,
+        "layers": [_shown_layer(layer, scale) for layer in layers.stack],
+        "photo": {"file": save_proxy(_small(layers.scene.photo[0], scale))},
+    }
+
+
+def _shown_layer(layer: Layer, scale: float) -> dict[str, Any]:
+    depths = {person.id: depth for depth, person in enumerate(layer.scene.people)}
+    below = len(depths) + (layer.id == "backdrop")
+    return {
+        "id": layer.id,
+        "name": layer.name,
+        "label": layer.scene.person(layer.id).label if layer.person else "",
+        "fingerprint": layer.fingerprint,
+        "box": list(layer.box),
+        "erased": layer.erased,
+        "depth": depths.get(layer.id, below),
+        "file": save_proxy(_proxy(layer, scale)),
+    }
+
+
+def _proxy(layer: Layer, scale: float) -> Tensor:
+    """A layer cropped to its box and scaled, [h, w, 4] straight; one clear pixel where there is nothing of it."""
+    alpha = layer.shown_alpha[..., None]
+    if alpha.numel() == 0:
+        return torch.zeros(1, 1, 4)
+    small = _small(torch.cat([layer.colour * alpha, alpha], -1), scale)
+    return torch.cat([small[..., :3] / small[..., 3:].clamp(min=1e-6), small[..., 3:]], -1)
+
+
+def _small(image: Tensor, scale: float) -> Tensor:
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return resized(image, height, width)

@@ -30,9 +30,9 @@ class LayerControl(io.ComfyNode):
         return schema(
             node_id="MILDLayerControl",
             display_name="MILD Layer Control",
-            description="How strongly background and people are repainted, and how many layers are denoised at a time. The layers come "
-            "out the same however many that is.",
-            search_aliases=["denoise per layer", "out of memory", "vram", "sub batch"],
+            description="How strongly background and people are repainted, how many layers are denoised at a time, and the whole photo as "
+            "the sampler's preview. The layers come out the same however many run at a time, and with preview or without.",
+            search_aliases=["denoise per layer", "out of memory", "vram", "sub batch", "live preview"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that the sampler uses."),
                 PlanSocket.Input("plan", tooltip="From MILD Encode Layers."),
@@ -53,15 +53,24 @@ class LayerControl(io.ComfyNode):
                     max=256,
                     tooltip="Layers denoised at a time. 0: as many as fit into memory; fewer where memory runs out on the way.",
                 ),
+                io.Boolean.Input(
+                    "preview",
+                    default=True,
+                    optional=True,
+                    tooltip="Show the whole photo on the sampler while it runs, with every layer as it is by then: people can be seen to "
+                    "vanish. Whatever ComfyUI's own preview setting is; the result is the same. Off: ComfyUI's own preview.",
+                ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
         )
 
     @classmethod
-    def execute(cls, model, plan, background, people, at_a_time) -> io.NodeOutput:
+    def execute(cls, model, plan, background, people, at_a_time, preview=True) -> io.NodeOutput:
         model = host.limit_rows(model, len(plan.pathways), at_a_time)
         if background < 1 or people < 1:
             model = host.delay_rows(model, [background if p.role == "background" else people for p in plan.pathways])
+        if preview:
+            model = host.preview_layers(model, plan)
         return io.NodeOutput(model)
 
 

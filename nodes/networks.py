@@ -87,7 +87,7 @@ class FindParsing(io.ComfyNode):
             ],
             outputs=[
                 io.Mask.Output(display_name="parsing", tooltip="Label / 255, on each person's own pixels; 0 elsewhere."),
-                io.String.Output(display_name="labels", tooltip='What the labels mean, as JSON: {"2": "Hair", …}.'),
+                io.String.Output(display_name="labels", tooltip='What the labels mean, as JSON, such as "2": "Hair".'),
             ],
         )
 

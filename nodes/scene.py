@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io, ui
+from typing import Any
+
+import torch.nn.functional as F
+from comfy_api.latest import io
 
 from ..mild_core.scene import Scene, choose, from_masks, from_segs, in_words, split_people
-from ..mild_core.scene.overlay import number_people
+from ..mild_core.scene.census import list_people, map_owners, shown_size
+from .host.proxies import save_proxy
 from .types import SceneSocket, one_of, schema
 
 __all__ = ["SplitPeople"]
+
+PICTURE_SIDE = 1024  # px, the longest side of what the people picker shows
 
 
 class SplitPeople(io.ComfyNode):
@@ -17,7 +23,9 @@ class SplitPeople(io.ComfyNode):
         return schema(
             node_id="MILDSplitPeople",
             display_name="MILD Split People",
-            description="Makes a scene of a photo and the masks of its people, and chooses who goes. The node shows each person's number.",
+            description="Makes a scene of a photo and the masks of its people, and chooses who goes: click people in the picture.",
+            is_output_node=True,  # so that the artist can run up to here, and pick, before anything is sampled
+            has_intermediate_output=True,  # so that a cached run shows the people, too
             search_aliases=["people", "person", "masks", "segs", "erase", "remove person"],
             inputs=[
                 io.Image.Input("photo", tooltip="One photograph."),
@@ -30,7 +38,7 @@ class SplitPeople(io.ComfyNode):
                 io.String.Input(
                     "erase",
                     default="1",
-                    tooltip="Who goes: numbers (1,3 or 2-4), all, all but 2, largest, none, or the ids of people.",
+                    tooltip="Who goes: click people in the picture, or write numbers (1,3 or 2-4), all, all but 2, largest, none, or ids.",
                 ),
                 io.Combo.Input(
                     "separate",
@@ -43,7 +51,8 @@ class SplitPeople(io.ComfyNode):
                 io.String.Input(
                     "depth_order",
                     default="",
-                    tooltip="Who stands in front, nearest first, such as 2,1,3. Empty: told from the masks.",
+                    tooltip="Who stands in front, nearest first: drag people in the list, or write numbers such as 2,1,3, or ids. "
+                    "Empty: told from the masks.",
                 ),
                 io.Float.Input(
                     "smallest",
@@ -68,4 +77,19 @@ class SplitPeople(io.ComfyNode):
         found = from_masks(masks, separate) if segs is None else from_segs(segs)
         scene: Scene = split_people(photo, found, depth_order=depth_order, smallest=smallest)
         scene = scene.erasing(choose(erase, scene.people))
-        return io.NodeOutput(scene, in_words(scene), ui=ui.PreviewImage(number_people(scene), cls=cls))
+        return io.NodeOutput(scene, in_words(scene), ui={"mild_people": [_picture(scene, by_hand=bool(depth_order.strip()))]})
+
+
+def _picture(scene: Scene, by_hand: bool) -> dict[str, Any]:
+    """What the people picker shows (web/picker): two files and who is who. Places are in pixels of the photo."""
+    height, width = scene.size
+    size = shown_size(scene.size, PICTURE_SIDE)
+    photo = F.interpolate(scene.photo.movedim(-1, 1), size, mode="bilinear", antialias=True).movedim(1, -1)[0]
+    return {
+        "photo": save_proxy(photo),
+        "owners": save_proxy(map_owners(scene, size)),
+        "size": [width, height],
+        "scale": max(size) / max(scene.size),
+        "by_hand": by_hand,
+        "people": list_people(scene),
+    }

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,15 +23,19 @@ if not __package__:
 from scripts.bootstrap import cache_root  # noqa: E402
 from scripts.comfy import Server  # noqa: E402
 from scripts.demo_scene import demo_scene  # noqa: E402
-from scripts.example_graphs import PEOPLE, PHOTO  # noqa: E402
+from scripts.example_graphs import MORE_PEOPLE, MORE_PHOTO, PEOPLE, PHOTO  # noqa: E402
 
 
 def put_demo(folder: Path) -> None:
     """Write the pictures that the example workflows name into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = demo_scene()
-    Image.fromarray(scene.photo).save(folder / PHOTO)
-    Image.fromarray(scene.colours).save(folder / PEOPLE)
+    for photo, people, pixels, values in (
+        (PHOTO, PEOPLE, scene.photo, scene.colours),
+        (MORE_PHOTO, MORE_PEOPLE, scene.photo[:, ::-1], scene.colours[:, ::-1]),  # the same, mirrored
+    ):
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / photo)
+        Image.fromarray(np.ascontiguousarray(values)).save(folder / people)
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def sample(pack: ModuleType, photo: Tensor, masks: Tensor, who: str, *, steps: i
 def finish(pack: ModuleType, sampled: Sampled, detail: str = "as sampled", seam: str = "matched") -> Erased:
     """Layers and picture of what was sampled."""
     (layers,) = pack.nodes.DecodeLayers.execute(sampled.samples, sampled.plan, sampled.vae, detail, seam).args
-    image, changed, rgba = pack.nodes.ComposeLayers.execute(layers).args
+    image, changed, rgba, _ = pack.nodes.ComposeLayers.execute(layers).args
     hole = sampled.plan.hole.whole
     return Erased(image[0], changed[0], rgba, hole, sampled.scene)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from functools import cache
 from types import ModuleType
 
 from shapes import ROOT
+
+TEMP = tempfile.TemporaryDirectory()  # where nodes put what widgets show; the core's own folder is not ours
 
 
 @cache
@@ -22,6 +25,9 @@ def load_pack() -> ModuleType:
     comfy.options.enable_args_parsing()
     import comfy.cli_args
 
+    import folder_paths
+
+    folder_paths.set_temp_directory(TEMP.name)
     sys.argv = argv
     spec = importlib.util.spec_from_file_location("mild_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     pack = importlib.util.module_from_spec(spec)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,11 +19,13 @@ from ..scene.masks import feather, grow
 from ..scene.part import Part
 from ..scene.people import Person, Scene
 from ..scene.resize import resized
+from .arrangement import Arrangement, fingerprint
 from .edge import antialiased, freed_colour, soft_edge
+from .render import laid_over, rasters
 from .seam import Seam
 from .seam import seam as meet
 
-__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers", "rgba_batch"]
+__all__ = ["Layer", "Layers", "Picture", "check_rows", "compose", "make_layers", "rgba_batch", "with_backdrop"]
 
 PERSON_FEATHER = 2.0  # pixels at most over which a completed part is blended into the person
 
@@ -32,8 +35,8 @@ class Layer:
     """One layer.
 
     Attributes:
-        name: "background", or "person 2".
-        person: the person's id, None for the background.
+        name: "background", "backdrop", or "person 2".
+        person: the person's id, None for the background and the backdrop.
         scene: what it was cut from.
         box: where it lies in the photo; its corner is the layer's offset.
         colour: [h, w, 3] float32 in 0..1, straight (not premultiplied).
@@ -52,6 +55,23 @@ class Layer:
     erased: bool
 
     @property
+    def id(self) -> str:
+        """The person's id, "background" or "backdrop"."""
+        return self.person or self.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of what the layer shows, see `arrangement.fingerprint`."""
+        return fingerprint(self.colour, self.shown_alpha)
+
+    @property
+    def shown_alpha(self) -> Tensor:
+        """`alpha`, and transparent where the photo that the layer was cut from is: [h, w]."""
+        if self.scene.opacity is None or self.id == "backdrop":
+            return self.alpha
+        return self.alpha * self.box.view(self.scene.opacity)
+
+    @property
     def rgba(self) -> Tensor:
         """The layer as big as the photo, [H, W, 4] float32 in 0..1; the colour beyond its box is the photo's.
 
@@ -63,30 +83,36 @@ class Layer:
         """Write `rgba` into `out` [H, W, 4]."""
         out[..., :3], out[..., 3] = self.scene.photo[0], 0
         there = self.box.view(out)
-        there[..., :3], there[..., 3] = self.colour, self.alpha
-        if self.scene.opacity is not None:
-            there[..., 3] *= self.box.view(self.scene.opacity)
+        there[..., :3], there[..., 3] = self.colour, self.shown_alpha
         return out
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """The result: the background, then the people from far to near, and the scene they came from."""
+    """The result: the background, then the people from far to near, and the scene they came from.
+
+    Attributes:
+        backdrop: another picture, as big as the photo, to stand in for the background; None where there is none.
+        arrangement: where the layers lie when somebody has composed them by hand; None: where they were cut.
+    """
 
     scene: Scene
     background: Layer
     people: tuple[Layer, ...]
+    backdrop: Layer | None = None
+    arrangement: Arrangement | None = None
 
     @property
     def stack(self) -> tuple[Layer, ...]:
         """All layers, bottom first."""
-        return (self.background, *self.people)
+        below = () if self.backdrop is None else (self.backdrop,)
+        return (*below, self.background, *self.people)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """image [H, W, 3], or 4 where the photo has an alpha channel, which it keeps; and what of it differs from the photo,
-    changed [H, W]; both float32 in 0..1."""
+    """image [H, W, 3], or 4 where it has an alpha channel, straight; and what of it differs from the photo, changed [H, W];
+    both float32 in 0..1."""
 
     image: Tensor
     changed: Tensor
@@ -148,19 +174,63 @@ def check_rows(plan: LayerPlan, rows: Sequence[Tensor] | Tensor) -> None:
             raise ValueError(f"samples hold NaN or infinity in row {place}: the model or the VAE ran over in half precision")
 
 
+def with_backdrop(layers: Layers, image: Tensor) -> Layers:
+    """Layers with another picture to stand in for the background.
+
+    Args:
+        image: [h, w, 3], or 4 with straight alpha; scaled to cover the photo, and cut to it around its centre.
+    """
+    height, width = layers.scene.size
+    there = (image.shape[0], image.shape[1])
+    shrink = min(there[0] / height, there[1] / width)
+    rows, columns = (max(1, min(round(side * shrink), most)) for side, most in zip((height, width), there, strict=True))
+    top, left = (there[0] - rows) // 2, (there[1] - columns) // 2
+    part = Box(left, top, left + columns, top + rows).view(image).to(layers.scene.photo)
+    alpha = part[..., 3:] if part.shape[-1] == 4 else torch.ones_like(part[..., :1])
+    covering = resized(torch.cat([part[..., :3] * alpha, alpha], -1), height, width)
+    colour, alpha = covering[..., :3] / covering[..., 3:].clamp(min=1e-6), covering[..., 3]
+    alpha = torch.where(alpha > 1 - 1e-5, 1, alpha)  # weights of a resampling sum to 1 but for rounding
+    everything = Box(0, 0, width, height)
+    backdrop = Layer("backdrop", None, layers.scene, everything, colour.clamp(0, 1), alpha, torch.ones_like(alpha), erased=False)
+    return replace(layers, backdrop=backdrop)
+
+
 def compose(layers: Layers) -> Picture:
-    """The picture: the background and the people who stay, far to near."""
-    photo, opacity = layers.scene.photo[0], layers.scene.opacity
-    image, changed = layers.background.colour.clone(), layers.background.changed.clone()
+    """The picture: the background and the people who stay, far to near; or what was composed by hand.
+
+    As it was cut the picture has the photo's own alpha, and `changed` is how much of a pixel was denoised. Composed by hand, or on a
+    backdrop, it has an alpha channel where the layers leave the canvas open, and `changed` is 1 where it differs from the photo.
+    """
+    photo, opacity, size = layers.scene.photo[0], layers.scene.opacity, layers.scene.size
+    if layers.arrangement is None and layers.backdrop is None:
+        image, _ = laid_over(rasters(_opaque(layers), hidden=False), size)
+        changed = _exact(image, photo, _denoised(layers))
+        return Picture(image if opacity is None else torch.cat([image, opacity[..., None]], -1), changed)
+    image, alpha = laid_over(rasters(layers, hidden=False), size)
+    before = torch.ones_like(alpha) if opacity is None else opacity
+    differs = (alpha != before) | ((image != photo).any(-1) & (alpha > 0))
+    if opacity is not None or (alpha < 1).any():
+        image = torch.cat([image, alpha[..., None]], -1)
+    return Picture(image, differs.to(photo))
+
+
+def _opaque(layers: Layers) -> Layers:
+    """The same layers, as if the photo had no alpha of its own."""
+    if layers.scene.opacity is None:
+        return layers
+    scene = replace(layers.scene, opacity=None)
+    people = tuple(replace(layer, scene=scene) for layer in layers.people)
+    return replace(layers, scene=scene, background=replace(layers.background, scene=scene), people=people)
+
+
+def _denoised(layers: Layers) -> Tensor:
+    """How much of each pixel of the picture was denoised, [H, W]."""
+    changed = layers.background.changed.clone()
     for layer in layers.people:
-        if layer.erased:
-            continue
-        alpha, here = layer.alpha, layer.box.view(changed)
-        # lerp adds alpha times the difference: where layer and picture are the same photo pixel it adds exactly nothing
-        layer.box.view(image).lerp_(layer.colour, alpha[..., None])
-        here.copy_(torch.where(alpha >= 1, layer.changed, torch.maximum(here * (1 - alpha), layer.changed * alpha)))
-    changed = _exact(image, photo, changed)
-    return Picture(image if opacity is None else torch.cat([image, opacity[..., None]], -1), changed)
+        if not layer.erased:
+            alpha, here = layer.alpha, layer.box.view(changed)
+            here.copy_(torch.where(alpha >= 1, layer.changed, torch.maximum(here * (1 - alpha), layer.changed * alpha)))
+    return changed
 
 
 def _exact(image: Tensor, photo: Tensor, changed: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from .box import Box
 from .choice import parse_order
-from .depth import given_order, order_people
+from .depth import Depth, given_order, order_people
 from .masks import components, hull
 from .part import Part
 from .people import Person, Scene
@@ -99,8 +100,9 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     """The scene of a photo and the masks of its people; nobody is erased yet.
 
     Depth order, nearest first: the order given (`2,1,3`), else the one that the masks tell (`depth.order_people`): who cuts
-    whose outline, who covers or cuts off parts of whom, who reaches lower, who is larger. The scene's `order` says how sure
-    each pair is. A pixel that several masks claim belongs to the nearest of them. What a nearer person hides of somebody is
+    whose outline, who covers or cuts off parts of whom, who reaches lower, who is larger. Where ids are given that leave people
+    out, those named change places among themselves and everybody else keeps theirs. The scene's `order` says how sure each
+    pair is. A pixel that several masks claim belongs to the nearest of them. What a nearer person hides of somebody is
     taken to be the part of the convex hull of their visible pixels that nearer people cover.
 
     Args:
@@ -121,13 +123,30 @@ def split_people(photo: Tensor, found: Sequence[MaskedPerson], *, depth_order: s
     people = _named(found, max(smallest * height * width, 1), photo.device)
     if not people:
         raise ValueError("people masks hold nobody: they are empty, or every part is smaller than the smallest person")
-    given = parse_order(depth_order, people)
-    depth = given_order(given) if given else order_people(people)
+    named = parse_order(depth_order, people)
+    depth = given_order(named) if len(named) == len(people) else _rearranged(order_people(people), named)
     shown = tuple(_with_bodies(_with_owners(depth.people)))
     ids = {p.id for p in shown}
     order = tuple(pair for pair in depth.pairs if {pair.nearer, pair.farther} <= ids)
     opacity = photo[0, ..., 3].float() if photo.shape[-1] == 4 else None
     return Scene(photo[..., :3].float(), shown, opacity=opacity, order=order)
+
+
+def _rearranged(told: Depth, named: Sequence[Person]) -> Depth:
+    """Those named take, in their order, the places that they have among all; everybody else keeps theirs.
+
+    Of two who are named the order is certain. Of others it is as sure as the masks tell, and a toss-up where they tell otherwise.
+    """
+    if not named:
+        return told
+    ids, turn = {p.id for p in named}, iter(named)
+    people = tuple(next(turn) if p.id in ids else p for p in told.people)
+    seen = {(pair.nearer, pair.farther): pair for pair in told.pairs}
+    pairs = []
+    for near, far in combinations((p.id for p in people), 2):
+        pair = seen.get((near, far)) or seen[far, near]._replace(nearer=near, farther=far, confidence=0.5)
+        pairs.append(pair._replace(confidence=1.0) if {near, far} <= ids else pair)
+    return Depth(people, tuple(pairs))
 
 
 def _named(found: Sequence[MaskedPerson], smallest: float, device: torch.device) -> list[Person]:

@@ -5,12 +5,16 @@ from .files import load_lora, lora_names
 from .loras import lora_rows
 from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
 from .networks import PARSING, POSES, load_network, network_names, run_network, unknown_network
+from .previews import preview_layers
+from .proxies import save_proxy
 from .rows import delay_rows, limit_rows
+from .saving import OutputPlace, output_place, workflow_text
 
 __all__ = [
     "PARSING",
     "POSES",
     "AttentionPatch",
+    "OutputPlace",
     "PatchVAE",
     "UnreachableError",
     "delay_rows",
@@ -24,10 +28,14 @@ __all__ = [
     "lora_names",
     "lora_rows",
     "network_names",
+    "output_place",
     "percent_to_sigma",
+    "preview_layers",
     "progress",
     "run_network",
+    "save_proxy",
     "shown_in_hole",
     "unknown_network",
+    "workflow_text",
     "working_size_of",
 ]

@@ -33,14 +33,14 @@ class _Sampling(model_sampling.ModelSamplingDiscrete, model_sampling.X0):
 
 
 class _PatchLatent(latent_formats.LatentFormat):
-    """Pixels in -1..1, 8x8 patches as 192 channels. The preview is the mean of each patch."""
+    """Pixels in -1..1, 8x8 patches as 192 channels. The core's preview puts the patches back, and shows the pixels as they are."""
 
     latent_channels = mini.PIXEL_CHANNELS
     spacial_downscale_ratio = mini.PATCH
 
     def __init__(self) -> None:
-        share = 1 / mini.PATCH**2
-        self.latent_rgb_factors = [[share * (c // mini.PATCH**2 == colour) for colour in range(3)] for c in range(self.latent_channels)]
+        self.latent_rgb_factors = [[float(channel == colour) for colour in range(3)] for channel in range(3)]
+        self.latent_rgb_factors_reshape = mini.unpatchify
 
 
 class _MiniConfig(supported_models_base.BASE):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 from shapes import ROOT
+
+from scripts.comfy import Server
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 FLAGS = [
@@ -31,14 +35,41 @@ def browser():
         browser.close()
 
 
+def pytest_generate_tests(metafunc):
+    """Tests marked `newest` also run in the newest frontend."""
+    if "frontend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("newest"):
+        metafunc.parametrize("frontend", ["pinned", "newest"], indirect=True)
+
+
+@pytest.fixture
+def frontend(request) -> str:
+    """Which frontend the page shows: the one that belongs to the core, or the newest on PyPI."""
+    return getattr(request, "param", "pinned")
+
+
+@pytest.fixture(scope="session")
+def newest_server() -> Iterator[Server]:
+    """A real ComfyUI that serves the newest frontend."""
+    from scripts.serve import put_demo
+
+    fetched = subprocess.run([sys.executable, str(ROOT / "scripts" / "bootstrap.py"), "--frontend"], capture_output=True, text=True)
+    if fetched.returncode:
+        pytest.skip(f"the newest frontend cannot be had from PyPI: {fetched.stderr.strip()[-300:]}")
+    with Server(frontend=Path(fetched.stdout.split()[-1])) as started:
+        put_demo(started.input)
+        yield started
+
+
+@pytest.fixture
+def server(request, frontend, server) -> Server:
+    """The server that `page` shows."""
+    return request.getfixturevalue("newest_server") if frontend == "newest" else server
+
+
 @pytest.fixture(params=[False, True], ids=["canvas", "nodes-2.0"])
 def page(request, browser, server):
     """The frontend with the pack's nodes registered; its uncaught errors are in `page.errors`."""
-    yield from _open(browser, server, request.param)
-
-
-def _open(browser, server, nodes_2: bool) -> Iterator:
-    for name, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": nodes_2}.items():
+    for name, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": request.param}.items():
         requests.post(f"{server.url}/settings/{name}", json=value, timeout=30).raise_for_status()
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.errors = []

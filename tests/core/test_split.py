@@ -82,6 +82,37 @@ def test_a_given_order_wins():
     assert [p.number for p in scene_of(masks, depth_order="1,2").people] == [1, 2]
 
 
+def crowd(count: int = 5):
+    """Discs in a row, who overlap their neighbours."""
+    return torch.stack([disc(24, 32, 8 + n, 5 + 5 * n, 4) for n in range(count)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 4), unique=True), st.booleans())
+def test_those_whom_ids_name_change_places_and_others_keep_theirs(picked, gone_too):
+    told = scene_of(crowd())
+    ids = [told.people[i].id for i in picked]
+    scene = scene_of(crowd(), depth_order=",".join(["pdeadbeef"] * gone_too + ids))
+    now = [p.id for p in scene.people]
+    assert [id for id in now if id in ids] == ids
+    for before, after in zip(told.people, scene.people, strict=True):
+        assert (before.id in ids) == (after.id in ids)
+        assert before.id in ids or before.id == after.id
+
+
+def test_how_sure_an_order_is_that_names_some():
+    told = scene_of(crowd(3))
+    first, middle, last = (p.id for p in told.people)
+    sure = {(pair.nearer, pair.farther): pair.confidence for pair in told.order}
+    scene = scene_of(crowd(3), depth_order=f"{last},{first}")
+    assert [p.id for p in scene.people] == [last, middle, first]
+    now = {(pair.nearer, pair.farther): pair.confidence for pair in scene.order}
+    assert now == {(last, middle): 0.5, (last, first): 1.0, (middle, first): 0.5}
+    scene = scene_of(crowd(3), depth_order=f"{middle},{first}")
+    now = {(pair.nearer, pair.farther): pair.confidence for pair in scene.order}
+    assert now == {(middle, first): 1.0, (middle, last): sure[middle, last], (first, last): sure[first, last]}
+
+
 def test_one_mask_is_split_by_its_parts_largest_first():
     mask = torch.maximum(disc(24, 32, 6, 6, 3), disc(24, 32, 16, 22, 6))
     found = from_masks(mask[None])

@@ -20,6 +20,7 @@ from scripts.make_workflows import WORKFLOWS, out_of_step
 NODES = [
     "MILDAttentionGap",
     "MILDAttentionReport",
+    "MILDBeforeAfter",
     "MILDComposeLayers",
     "MILDCropImage",
     "MILDDecodeLayers",
@@ -36,6 +37,7 @@ NODES = [
     "MILDPersonPrompt",
     "MILDPhotoBatch",
     "MILDRegions",
+    "MILDSaveLayers",
     "MILDSplitPeople",
 ]
 ERASED, STAYING = (1, 3), (2,)
@@ -49,10 +51,11 @@ class Run:
         graph["scene"]["inputs"]["erase"] = ",".join(map(str, ERASED))
         self.progress: list[tuple[str, int, int]] = []
         made = server.run(graph, lambda *step: self.progress.append(step))
-        pictures = {node: [pixels(server.view(file)) for file in made[node]["images"]] for node in made}
+        pictures = {node: [pixels(server.view(file)) for file in made[node].get("images", [])] for node in made}
         (self.picture,), (changed,), self.layers = (pictures[node] for node in ("picture", "changed", "layers"))
         self.changed = changed[..., 0]
-        self.shown = pictures["scene"]
+        (self.people,) = made["scene"]["mild_people"]
+        self.owners = pixels(server.view(self.people["owners"]))
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -115,10 +118,13 @@ def test_progress_tells_every_step_of_the_sampler(run):
     assert {node for node, _, _ in run.progress} >= {"scene", "encode", "sample", "compose"}
 
 
-def test_split_people_shows_the_numbers(run, scene):
-    (shown,) = run.shown
-    assert shown.shape[:2] == scene.labels.shape
-    assert (shown[..., :3] != scene.photo).any()
+def test_split_people_tells_its_picker_who_is_where(run, scene):
+    people = run.people["people"]
+    assert {person["number"] for person in people if person["erased"]} == set(ERASED)
+    assert run.owners.shape == scene.labels.shape
+    for index, person in enumerate(people, start=1):
+        own = scene.labels == person["number"]
+        assert ((run.owners == index) == own).mean() > 0.999
 
 
 def test_every_node_is_there_and_explains_itself(server):
@@ -131,7 +137,7 @@ def test_every_node_is_there_and_explains_itself(server):
             for socket, (_, *options) in info[name]["input"].get(part, {}).items():
                 assert options, f"{name}.{socket} has no tooltip"
                 assert options[0].get("tooltip"), f"{name}.{socket} has no tooltip"
-        assert all(info[name]["output_tooltips"]), name
+        assert all(info[name]["output_tooltips"] or ()), name
 
 
 def test_example_workflows_are_listed_and_served(server):

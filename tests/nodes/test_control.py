@@ -83,7 +83,7 @@ def test_stock_samplers_agree_and_keep_what_is_no_hole(pack, name):
     assert torch.allclose(results[0][outside], latent["samples"][outside], atol=1e-5)
     assert not torch.allclose(results[0][~outside], latent["samples"][~outside], atol=1e-2)
     layers = pack.nodes.DecodeLayers.execute({"samples": results[0]}, plan, TinyVAE(tiny.channels, tiny.frames)).args[0]
-    image, changed, _ = pack.nodes.ComposeLayers.execute(layers).args
+    image, changed, *_ = pack.nodes.ComposeLayers.execute(layers).args
     assert torch.equal(image[0][changed[0] == 0], scene.photo[0][changed[0] == 0])
 
 

@@ -88,6 +88,25 @@ export function noteChange(node) {
   (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
 }
 
+/** @type {Map<string, WeakRef<HTMLElement>>} */
+const shown = new Map();
+
+/**
+ * Put a node's element where that of the node before it is still shown. For undo and for a change of workflows the frontend makes
+ * every node anew, but Nodes 2.0 goes on showing the elements of the nodes that are gone. Call it when the node was configured.
+ * @param {any} node
+ * @param {string} what The widget's name.
+ * @param {HTMLElement} element
+ */
+export function takePlace(node, what, element) {
+  if (!node.graph) return;
+  const key = `${what}:${node.graph.rootGraph?.id ?? ""}:${node.graph.id ?? ""}:${node.id}`;
+  const before = shown.get(key)?.deref();
+  if (before === element) return;
+  if (before?.isConnected && !element.isConnected) before.replaceWith(element);
+  shown.set(key, new WeakRef(element));
+}
+
 /**
  * Keep what a node showed last for as long as the browser tab lives, so that a reload of the page shows it again.
  * @param {any} node

@@ -1,0 +1,59 @@
+"""A graph of nodes as a person would describe it: nodes by name, what feeds them, and where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+__all__ = ["Blueprint", "Graph", "Group", "In", "Node", "Out"]
+
+
+class Out(NamedTuple):
+    """An output of a node, by the node's name and the output's."""
+
+    node: str
+    name: str
+
+
+class In(NamedTuple):
+    """An input of a blueprint, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Node:
+    type: str
+    title: str
+    at: tuple[int, int]
+    size: tuple[int, int]
+    inputs: dict[str, Any] = field(default_factory=dict)  # an Out, an In, or a widget's value where it is not the default
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    at: tuple[int, int]
+    size: tuple[int, int]
+    color: str = "#3f789e"
+
+
+@dataclass(frozen=True)
+class Graph:
+    name: str
+    note: str  # Markdown
+    nodes: dict[str, Node]  # by name, in the order in which they run
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A graph that is dropped as one node."""
+
+    name: str  # as an artist reads it, and as the file is called
+    description: str
+    nodes: dict[str, Node]  # as a graph's; an In where the outside feeds them
+    inputs: dict[str, str]  # its inputs' labels, by name
+    outputs: dict[str, Out]
+    widgets: tuple[tuple[str, str], ...]  # (node, widget) of those that the one node shows
+    size: tuple[int, int]
