@@ -13,13 +13,10 @@ from ..mild_core.compose import Layer, Layers, check_rows, compose, make_layers,
 from ..mild_core.fill import copy_detail
 from ..mild_core.scene.resize import resized
 from . import host
-from .host.proxies import save_proxy
 from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
 
 __all__ = ["ComposeLayers", "DecodeLayers"]
-
-LARGEST_PROXY = 1024  # pixels of the longest side of what the Flex Composer shows of the canvas
 
 
 class DecodeLayers(io.ComfyNode):
@@ -117,13 +114,13 @@ class ComposeLayers(io.ComfyNode):
 def shown(layers: Layers) -> dict[str, Any]:
     """What the Flex Composer shows: small pictures of the photo and of each layer, bottom first, and what each is called."""
     height, width = layers.scene.size
-    scale = min(1.0, LARGEST_PROXY / max(height, width))
+    scale = min(1.0, host.PROXY_SIDE / max(height, width))
     return {
         "canvas": [width, height],
         "scale": scale,
         "composed": layers.arrangement is not None,
         "layers": [_shown_layer(layer, scale) for layer in layers.stack],
-        "photo": {"file": save_proxy(_small(layers.scene.photo[0], scale))},
+        "photo": {"file": host.save_proxy(_small(layers.scene.photo[0], scale))},
     }
 
 
@@ -138,7 +135,7 @@ def _shown_layer(layer: Layer, scale: float) -> dict[str, Any]:
         "box": list(layer.box),
         "erased": layer.erased,
         "depth": depths.get(layer.id, below),
-        "file": save_proxy(_proxy(layer, scale)),
+        "file": host.save_proxy(_proxy(layer, scale)),
     }
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from comfy_api.latest import io
 
 from ..mild_core.scene import Scene, choose, from_masks, from_segs, in_words, split_people
 from ..mild_core.scene.census import list_people, map_owners, shown_size
-from .host.proxies import save_proxy
+from ..mild_core.scene.resize import resized
+from . import host
 from .types import SceneSocket, one_of, schema
 
 __all__ = ["SplitPeople"]
-
-PICTURE_SIDE = 1024  # px, the longest side of what the people picker shows
 
 
 class SplitPeople(io.ComfyNode):
@@ -83,11 +81,10 @@ class SplitPeople(io.ComfyNode):
 def _picture(scene: Scene, by_hand: bool) -> dict[str, Any]:
     """What the people picker shows (web/picker): two files and who is who. Places are in pixels of the photo."""
     height, width = scene.size
-    size = shown_size(scene.size, PICTURE_SIDE)
-    photo = F.interpolate(scene.photo.movedim(-1, 1), size, mode="bilinear", antialias=True).movedim(1, -1)[0]
+    size = shown_size(scene.size, host.PROXY_SIDE)
     return {
-        "photo": save_proxy(photo),
-        "owners": save_proxy(map_owners(scene, size)),
+        "photo": host.save_proxy(resized(scene.photo[0], *size)),
+        "owners": host.save_proxy(map_owners(scene, size)),
         "size": [width, height],
         "scale": max(size) / max(scene.size),
         "by_hand": by_hand,

@@ -102,16 +102,20 @@ class Client:
         answer = requests.post(self.url + "/prompt", json={"prompt": graph, "client_id": client}, timeout=60)
         if answer.status_code != 400:
             answer.raise_for_status()
-            return answer.json()["prompt_id"]
-        refusal = answer.json()
+        said = answer.json()
         faults = [
-            (node, f"node {node} ({fault['class_type']}): {error['message']}: {error['details']}")
-            for node, fault in (refusal.get("node_errors") or {}).items()
+            (node, error["type"], f"node {node} ({fault['class_type']}): {error['message']}: {error['details']}")
+            for node, fault in (said.get("node_errors") or {}).items()
             for error in fault["errors"]
         ]
+        if not faults and answer.ok:
+            return said["prompt_id"]
+        if answer.ok:  # the server would run those output nodes that have no fault
+            requests.post(self.url + "/queue", json={"delete": [said["prompt_id"]]}, timeout=60)
+        kind = said["error"]["type"] if "error" in said else faults[0][1]
         if not faults:
-            raise GraphError(refusal["error"]["message"], kind=refusal["error"]["type"])
-        raise GraphError("\n".join(text for _, text in faults), node=faults[0][0], kind=refusal["error"]["type"])
+            raise GraphError(said["error"]["message"], kind=kind)
+        raise GraphError("\n".join(text for *_, text in faults), node=faults[0][0], kind=kind)
 
     def _done(self, stream: websocket.WebSocket, prompt: str, graph: Graph, on_progress: OnProgress | None) -> bool:
         """Take in one message of the server; whether it was the run's last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from scripts.graph import Blueprint, Graph, Group, In, Node, Out
@@ -40,8 +41,9 @@ NOTE_FLUX_FILL = """
 NOTE_RECOMPOSE = (
     NOTE
     + """
-**Put together anew**: everybody is painted whole (*complete: all*). In *Picture of the layers* click a thumbnail to put a layer on the \
-canvas; move, scale, turn, flip and order it there. What you see is what comes out; *For painting programs* keeps it as a PSD.
+**Put together anew**: all go from the background (*erase: all*), and everybody is painted whole (*complete: all*). In *Picture of the \
+layers* move, scale, turn, flip and order them; click a thumbnail to put a layer on the canvas. What you see is what comes out; *For \
+painting programs* keeps it as a PSD. With a photo of your own, *Reset all* clears the demo's composition.
 """
 )
 NOTE_BATCH = """## Many photos in one run
@@ -277,9 +279,19 @@ def erasing_with_flux_fill() -> dict[str, Node]:
     return erasing(models, prompts, {"steps": 20, "cfg": 1.0, "denoise": 1.0}, "as sampled")
 
 
+COMPOSED: list[dict[str, Any]] = [  # of the demo's photo; people by their ids
+    {"key": "1", "layer": "background"},
+    {"key": "2", "layer": "pfd499ef7", "x": -300, "flip_x": True},
+    {"key": "3", "layer": "p18cab0e2", "x": 440, "y": -35, "scale_x": 1.4, "scale_y": 1.4},
+    {"key": "4", "layer": "pfdbd83ca", "x": -70, "y": -8, "scale_x": 1.1, "scale_y": 1.1},
+]
+
+
 def recompose() -> Graph:
     """Everybody whole, put together anew by hand, kept as layers."""
     nodes = erasing_with_mini(encoding={"complete": "all"})
+    nodes["scene"].inputs["erase"] = "all"
+    nodes["compose"].inputs["composition"] = json.dumps({"version": 1, "canvas": [640, 427], "layers": COMPOSED}, separators=(",", ":"))
     kept = {
         "keep": Node(
             "MILDSaveLayers",

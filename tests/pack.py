@@ -24,7 +24,6 @@ def load_pack() -> ModuleType:
 
     comfy.options.enable_args_parsing()
     import comfy.cli_args
-
     import folder_paths
 
     folder_paths.set_temp_directory(TEMP.name)

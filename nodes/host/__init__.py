@@ -6,13 +6,14 @@ from .loras import lora_rows
 from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
 from .networks import PARSING, POSES, load_network, network_names, run_network, unknown_network
 from .previews import preview_layers
-from .proxies import save_proxy
+from .proxies import PROXY_SIDE, save_proxy
 from .rows import delay_rows, limit_rows
 from .saving import OutputPlace, output_place, workflow_text
 
 __all__ = [
     "PARSING",
     "POSES",
+    "PROXY_SIDE",
     "AttentionPatch",
     "OutputPlace",
     "PatchVAE",

@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["save_proxy"]
+__all__ = ["PROXY_SIDE", "save_proxy"]
 
 FOLDER = "mild"
+PROXY_SIDE = 1024  # pixels of the longest side of what a widget shows
 
 
 def save_proxy(pixels: Tensor) -> dict[str, str]:

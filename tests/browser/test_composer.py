@@ -173,6 +173,7 @@ def test_before_the_first_run_it_says_what_to_do(page, picture):
     assert page.errors == []
 
 
+@pytest.mark.newest
 def test_what_is_composed_is_what_the_node_gives(node, server, picture):
     page = node
     assert list(ids(page)) == ["ip1", "ip2", "ip3", "Background"]
@@ -218,6 +219,7 @@ def test_what_is_composed_is_what_the_node_gives(node, server, picture):
     assert page.errors == []
 
 
+@pytest.mark.newest
 def test_steps_are_undone_and_done_again(node):
     page = node
     page.locator(ROW).filter(has_text="ip2").locator("[data-act=pick]").click()

@@ -55,7 +55,9 @@ def look_at(page, place: int = 0) -> None:
         }}""",
         place,
     )
-    page.wait_for_function("() => { const at = document.querySelector('.mild-picker')?.getBoundingClientRect(); return at?.width > 300 }")
+    page.wait_for_function(
+        f"place => {NODE}[place].widgets.find(widget => widget.name === 'people').element.getBoundingClientRect().width > 300", arg=place
+    )
     page.wait_for_timeout(300)  # the view glides
 
 

@@ -135,7 +135,7 @@ def test_a_large_photo_is_shown_small(pack, temp):
 
 
 def test_equal_pictures_are_one_file(pack, temp):
-    save = pack.nodes.compose.save_proxy
+    save = pack.nodes.host.save_proxy
     one = torch.rand(5, 7, 3)
     assert save(one) == save(one.clone())
     assert save(one) != save(1 - one)

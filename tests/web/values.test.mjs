@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { executionId, hostsOf, placeOf } from "../../web/picker/values.js";
+import { executionId, hostsOf, placeOf } from "../../web/shared/values.js";
 
 /** A graph with nodes, whose links are [id, origin]. */
 function graph(nodes, links = [], more = {}) {

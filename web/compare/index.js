@@ -3,7 +3,7 @@
 // only, no key.
 
 import { stylesheet } from "../shared/dom.js";
-import { language, memory, onNode, viewUrl } from "../shared/host.js";
+import { addElement, language, memory, onNode, viewUrl } from "../shared/host.js";
 import { speaker } from "../shared/words.js";
 import { makeCompare } from "./compare.js";
 import { words } from "./words.js";
@@ -18,6 +18,7 @@ onNode("mild.compare", "MILDBeforeAfter", (node) => {
   let files = {};
   /** @type {Record<string, unknown>} */
   let view = {};
+  let recalled = false;
   const compare = makeCompare({
     say: speaker(words, language()),
     onChange({ erased, percent, frame }) {
@@ -25,12 +26,7 @@ onNode("mild.compare", "MILDBeforeAfter", (node) => {
       kept.keep({ files, view });
     },
   });
-  const widget = node.addDOMWidget("compare", "MILD_BEFORE_AFTER", compare.element, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => HEIGHT,
-  });
-  widget.serialize = false;
+  addElement(node, "compare", "MILD_BEFORE_AFTER", compare.element, HEIGHT);
   const [width, height] = node.size;
   node.setSize([Math.max(width, SIZE[0]), Math.max(height, SIZE[1])]);
 
@@ -42,11 +38,14 @@ onNode("mild.compare", "MILDBeforeAfter", (node) => {
   return {
     executed(output) {
       if (!output?.a_images || !output?.b_images) return;
+      recalled = true;
       files = { a_images: output.a_images, b_images: output.b_images };
       kept.keep({ files, view });
       draw();
     },
-    configured() {
+    look() {
+      if (recalled) return;
+      recalled = true;
       const told = kept.recall();
       if (!told) return;
       ({ files, view } = told);

@@ -1,18 +1,18 @@
 // The Flex Composer on MILD Compose Layers. It shows and edits the node's own text widget `composition`, which is out
 // of sight: so the value is saved, copied, undone, linked and set through the API as any other.
 
-import { placeOf } from "../picker/values.js";
-import { app, language, memory, onNode, setWidget, viewUrl } from "../shared/host.js";
+import { addElement, app, language, memory, onNode, setWidget, viewUrl } from "../shared/host.js";
+import { placeOf } from "../shared/values.js";
 import { createComposer } from "./composer.js";
 import { exchangeWith } from "./exchange.js";
 
 const NAME = "composition";
 const WIDTH = 420; // px, the least
-const HEIGHT = 470; // px, the least of the composer: of the node with its sockets about 560
+const HEIGHT = 460; // px, the least of the composer, as in composer.css
+const MARGIN = 10; // px that the classic canvas leaves around a widget
 const SPARE = 180; // px that a new node gives the composer beyond that
-const LOOK_EVERY = 200; // ms: values change by other hands, which tell nobody
 
-onNode("MILD.Composer", "MILDComposeLayers", (node) => {
+onNode("mild.composer", "MILDComposeLayers", (node) => {
   hide(node.widgets.find((/** @type {any} */ widget) => widget.name === NAME));
   const kept = memory(node, "layers");
   const composer = createComposer({
@@ -23,12 +23,7 @@ onNode("MILD.Composer", "MILDComposeLayers", (node) => {
       if (place) setWidget(place.node, place.widget.name, text);
     },
   });
-  const widget = node.addDOMWidget("composer", "MILD_COMPOSER", composer.element, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => HEIGHT,
-  });
-  widget.serialize = false;
+  const widget = addElement(node, "composer", "MILD_COMPOSER", composer.element, HEIGHT + 2 * MARGIN);
   widget.composer = composer;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(width, WIDTH), height + SPARE]);
@@ -38,7 +33,6 @@ onNode("MILD.Composer", "MILDComposeLayers", (node) => {
 
   /** See whether anybody else set the value or linked it. */
   function look() {
-    if (!node.graph) return;
     const place = placeOf(node, NAME);
     composer.lock(place === null);
     if (place) composer.take(String(place.widget.value ?? ""));
@@ -53,7 +47,6 @@ onNode("MILD.Composer", "MILDComposeLayers", (node) => {
     void composer.show({ canvas: run.canvas, scale: run.scale, layers });
   }
 
-  const clock = setInterval(look, LOOK_EVERY);
   return {
     executed(output) {
       const run = output?.mild_layers?.[0];
@@ -61,8 +54,7 @@ onNode("MILD.Composer", "MILDComposeLayers", (node) => {
       kept.keep(run);
       show(run);
     },
-    configured: look,
-    removed: () => clearInterval(clock),
+    look,
   };
 });
 

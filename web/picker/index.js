@@ -2,16 +2,15 @@
 // the choice: so it is saved, copied, undone and set through the API as any other value is.
 
 import { stylesheet } from "../shared/dom.js";
-import { app, language, memory, noteChange, onNode, takePlace, viewUrl } from "../shared/host.js";
+import { addElement, app, language, memory, noteChange, onNode, viewUrl } from "../shared/host.js";
 import { speaker } from "../shared/words.js";
 import { makePicker } from "./picker.js";
-import { executionId, linkOf, placeOf } from "./values.js";
+import { executionId, linkOf, placeOf } from "../shared/values.js";
 import { words } from "./words.js";
 
 const HEIGHT = 380; // px, the least; as in picker.css
 const WIDTH = 400;
 const SPARE = 100; // px that a new node gives the picker beyond that
-const LOOK_EVERY = 200; // ms: values change by other hands, which tell nobody
 
 onNode("mild.picker", "MILDSplitPeople", (node) => {
   stylesheet("picker.css", import.meta.url);
@@ -22,12 +21,7 @@ onNode("mild.picker", "MILDSplitPeople", (node) => {
     onOrder: (order) => write("depth_order", order),
     onRun: () => void app.queuePrompt(0, 1, /** @type {any} */ ([executionId(node)])),
   });
-  const widget = node.addDOMWidget("people", "MILD_PEOPLE", picker.element, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => HEIGHT,
-  });
-  widget.serialize = false;
+  addElement(node, "people", "MILD_PEOPLE", picker.element, HEIGHT);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(width, WIDTH), height + SPARE]);
 
@@ -36,8 +30,6 @@ onNode("mild.picker", "MILDSplitPeople", (node) => {
 
   /** See whether anybody else set a value or a link. */
   function look() {
-    if (!node.graph) return;
-    takePlace(node, "people", picker.element);
     if (!recalled) {
       recalled = true;
       showPicture(kept.recall());
@@ -83,7 +75,6 @@ onNode("mild.picker", "MILDSplitPeople", (node) => {
     });
   }
 
-  const clock = setInterval(look, LOOK_EVERY);
   return {
     executed(output) {
       const told = output?.mild_people?.[0];
@@ -93,10 +84,7 @@ onNode("mild.picker", "MILDSplitPeople", (node) => {
       showPicture(told);
       look();
     },
-    configured: look,
-    removed() {
-      clearInterval(clock);
-      picker.remove();
-    },
+    look,
+    removed: () => picker.remove(),
   };
 });

@@ -15,9 +15,12 @@ export { api, app };
  * What a node's widget wants to hear.
  * @typedef {object} NodeListener
  * @property {(output: any) => void} [executed] The node ran, or a cached run was replayed; `output` is its `ui`.
- * @property {() => void} [configured] The node's values were loaded from a workflow, pasted, or undone.
+ * @property {() => void} [look] Called a few times a second while the node is on a graph, and at once when values were loaded from a
+ *   workflow, pasted, or undone: scripts, undo and subgraphs set values and links, and tell nobody.
  * @property {() => void} [removed] The node is gone.
  */
+
+const LOOK_EVERY = 200; // ms
 
 /**
  * Call `make` for every node of a kind, in both renderers and within subgraphs.
@@ -32,11 +35,63 @@ export function onNode(extension, kind, make) {
     nodeCreated(node) {
       if (node.comfyClass !== kind) return;
       const listener = make(node);
+      let clock = 0;
+      const look = () => {
+        if (!node.graph) return;
+        takePlaces(node);
+        listener.look?.();
+      };
+      const start = () => {
+        clearInterval(clock);
+        clock = setInterval(look, LOOK_EVERY);
+      };
+      if (node.graph) start();
+      after(node, "onAdded", start);
+      after(node, "onConfigure", look);
       after(node, "onExecuted", (output) => listener.executed?.(output));
-      after(node, "onConfigure", () => listener.configured?.());
-      after(node, "onRemoved", () => listener.removed?.());
+      after(node, "onRemoved", () => {
+        clearInterval(clock);
+        listener.removed?.();
+      });
     },
   });
+}
+
+/** @type {Map<HTMLElement, {node: any, name: string}>} The elements of widgets, and whose they are. */
+const elements = new Map();
+
+/**
+ * Add a widget that is one element. It has no value: it shows and edits those of the node's own inputs.
+ * @param {any} node
+ * @param {string} name The widget's name, unique on the node.
+ * @param {string} type Unique in the whole frontend.
+ * @param {HTMLElement} element
+ * @param {number} height px, the least.
+ * @returns {any} The widget.
+ */
+export function addElement(node, name, type, element, height) {
+  elements.set(element, { node, name });
+  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => height };
+  const widget = node.addDOMWidget(name, type, element, options);
+  widget.serialize = false;
+  return widget;
+}
+
+/**
+ * Put a node's elements where those of the node before it are still shown. For undo, and for making a subgraph, the frontend makes
+ * nodes anew, but Nodes 2.0 goes on showing the elements of the nodes that are gone.
+ * @param {any} node
+ */
+function takePlaces(node) {
+  if (node.graph !== app.canvas?.graph) return;
+  for (const [mine, { node: owner, name }] of elements) {
+    if (owner !== node || mine.isConnected) continue;
+    for (const [other, before] of elements) {
+      if (before.node.graph?.getNodeById?.(before.node.id) === before.node) continue;
+      if (other.isConnected && before.name === name && String(before.node.id) === String(node.id)) other.replaceWith(mine);
+      if (!other.isConnected) elements.delete(other);
+    }
+  }
 }
 
 /**
@@ -86,25 +141,6 @@ export function noteChange(node) {
   const workflow = /** @type {any} */ (app).extensionManager?.workflow?.activeWorkflow;
   const tracker = workflow?.changeTracker;
   (tracker?.captureCanvasState ?? tracker?.checkState)?.call(tracker);
-}
-
-/** @type {Map<string, WeakRef<HTMLElement>>} */
-const shown = new Map();
-
-/**
- * Put a node's element where that of the node before it is still shown. For undo and for a change of workflows the frontend makes
- * every node anew, but Nodes 2.0 goes on showing the elements of the nodes that are gone. Call it when the node was configured.
- * @param {any} node
- * @param {string} what The widget's name.
- * @param {HTMLElement} element
- */
-export function takePlace(node, what, element) {
-  if (!node.graph) return;
-  const key = `${what}:${node.graph.rootGraph?.id ?? ""}:${node.graph.id ?? ""}:${node.id}`;
-  const before = shown.get(key)?.deref();
-  if (before === element) return;
-  if (before?.isConnected && !element.isConnected) before.replaceWith(element);
-  shown.set(key, new WeakRef(element));
 }
 
 /**
