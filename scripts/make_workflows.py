@@ -1,6 +1,6 @@
 """Write the graphs of example_graphs.py in both formats, or check that the files are in step with it.
 
-    python3 scripts/bootstrap.py scripts/make_workflows.py [--check | --thumbnail out/demo]
+    python3 scripts/bootstrap.py scripts/make_workflows.py [--check]
 
 workflows/NAME.json is what an artist opens (litegraph, version 0.4); workflows/api/NAME.json is the same graph for pipelines;
 subgraphs/NAME.json is dropped as one node.
@@ -13,8 +13,6 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
@@ -43,25 +41,10 @@ def out_of_step(info: dict[str, Any]) -> list[Path]:
     return [p for p, text in files(info).items() if not p.exists() or p.read_text(encoding="utf-8") != text]
 
 
-def thumbnail(demo: Path) -> Image.Image:
-    """Before above after, without the upper quarter that holds nobody: a square of 512 pixels."""
-    square = Image.new("RGB", (512, 512))
-    for top, name in ((0, "before.png"), (257, "after.png")):
-        with Image.open(demo / name) as picture:
-            lower = picture.crop((0, picture.height - picture.width // 2, picture.width, picture.height))
-            square.paste(lower.resize((512, 255), Image.Resampling.LANCZOS), (0, top))
-    return square
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not in step")
-    parser.add_argument("--thumbnail", type=Path, metavar="FOLDER", help="write only erase.jpg, from what the demo made")
-    arguments = parser.parse_args()
-    if arguments.thumbnail:
-        thumbnail(arguments.thumbnail).save(WORKFLOWS / "erase.jpg", quality=75)
-        return 0
-    check = arguments.check
+    check = parser.parse_args().check
     with Server() as server:
         info = server.object_info()
     old = out_of_step(info)

@@ -1,6 +1,6 @@
 """Where layers lie on the canvas when somebody has composed them by hand, and the text that says so.
 
-The text is what the Flex Composer keeps in the input `composition`; its rules are those of web/composer/arrangement.js.
+The text is what the Flex Composer keeps in the input `composition`; its rules are those of web/composer/text.js.
 """
 
 from __future__ import annotations

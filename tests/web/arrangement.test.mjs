@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as arrangement from "../../web/composer/arrangement.js";
+import { History } from "../../web/composer/history.js";
+import * as reach from "../../web/composer/reach.js";
+import { DEFAULTS, parse, serialise } from "../../web/composer/text.js";
 import { bounds, contains, forward, inverse, quad } from "../../web/composer/geometry.js";
 
-const { DEFAULTS, History, parse, serialise } = arrangement;
 const ENTRY = { key: "1", layer: "background" };
 const text = (changed = {}) => JSON.stringify({ version: 1, canvas: [100, 80], layers: [ENTRY], ...changed });
 const LAYERS = [
@@ -122,7 +124,6 @@ test("add, remove, duplicate, reorder, update and reset change nothing that they
   const { x, scale_x, opacity, blend, key } = changed.layers[1];
   assert.deepEqual([x, scale_x, opacity, blend, key], [1e6, 0.01, 1, "screen", "2"]);
   assert.deepEqual(arrangement.resetOne(frozen(changed), "2").layers[1], start.layers[1]);
-  assert.deepEqual(arrangement.resetAll(frozen(changed), LAYERS), start);
   assert.equal(arrangement.placement(start, "3"), start.layers[2]);
   assert.equal(arrangement.placement(start, "7"), null);
 });
@@ -133,7 +134,7 @@ test("a key is never given twice", () => {
 });
 
 test("edges and centres snap to those of the canvas and of visible layers, the nearest first", () => {
-  const at = (x, y, tolerance = 4) => arrangement.snap(arrangement.update(whole(), "2", { x, y }), "2", LAYERS, tolerance);
+  const at = (x, y, tolerance = 4) => reach.snap(arrangement.update(whole(), "2", { x, y }), "2", LAYERS, tolerance);
   assert.deepEqual(at(-8, 0), { x: -10, y: 0, guides: [{ axis: "x", at: 0 }, { axis: "y", at: 40 }] }); // p1: 10..30, 20..60
   assert.deepEqual(at(31, 17).x, 30); // its centre, 20, to the canvas's, 50
   assert.deepEqual(at(67, 17).x, 70); // its right edge to the canvas's
@@ -141,27 +142,27 @@ test("edges and centres snap to those of the canvas and of visible layers, the n
   assert.equal(at(18, 12).x, 20, "an edge to the centre of the canvas");
   assert.equal(at(37, 12).x, 40, "and not to those of layer 3, which is invisible: its left edge, 50, is that centre");
   const seen = arrangement.update(arrangement.update(whole(), "3", { visible: true, x: 3 }), "2", { x: 22.5 });
-  assert.equal(arrangement.snap(seen, "2", LAYERS, 1).x, 23, "right edge 52.5 to the left edge of layer 3, 53");
-  assert.deepEqual(arrangement.snap(whole(), "99", LAYERS, 4), { x: 0, y: 0, guides: [] });
+  assert.equal(reach.snap(seen, "2", LAYERS, 1).x, 23, "right edge 52.5 to the left edge of layer 3, 53");
+  assert.deepEqual(reach.snap(whole(), "99", LAYERS, 4), { x: 0, y: 0, guides: [] });
 });
 
 test("what is off the canvas is lost, and is brought back", () => {
   for (const change of [{ x: 500 }, { x: -29.5 }, { y: 90 }, { x: 80, y: 70, rotation: 45 }, { x: -3000, scale_x: 30, rotation: 44 }]) {
     const away = arrangement.update(whole(), "2", change);
-    assert.ok(arrangement.isLost(away, "2", LAYERS), JSON.stringify(change));
+    assert.ok(reach.isLost(away, "2", LAYERS), JSON.stringify(change));
     for (const key of ["2", null]) {
-      const back = arrangement.bringBack(away, key, LAYERS);
-      assert.ok(!arrangement.isLost(back, "2", LAYERS), JSON.stringify(change));
+      const back = reach.bringBack(away, key, LAYERS);
+      assert.ok(!reach.isLost(back, "2", LAYERS), JSON.stringify(change));
       assert.equal(back.layers[0], away.layers[0]);
     }
-    assert.equal(arrangement.bringBack(away, "3", LAYERS), away);
+    assert.equal(reach.bringBack(away, "3", LAYERS), away);
   }
-  const small = arrangement.bringBack(arrangement.update(whole(), "2", { x: 500, y: 3 }), "2", LAYERS);
+  const small = reach.bringBack(arrangement.update(whole(), "2", { x: 500, y: 3 }), "2", LAYERS);
   assert.deepEqual(bounds(small.layers[1], LAYERS[1].box), [80, 23, 100, 63], "all of it, by the shortest way");
-  assert.equal(arrangement.isLost(whole(), "2", LAYERS), false);
-  assert.equal(arrangement.bringBack(whole(), null, LAYERS).layers.length, 3);
+  assert.equal(reach.isLost(whole(), "2", LAYERS), false);
+  assert.equal(reach.bringBack(whole(), null, LAYERS).layers.length, 3);
   const dormant = arrangement.add(whole(), { id: "gone", fingerprint: "" }, { x: 9999 });
-  assert.equal(arrangement.isLost(dormant, "4", LAYERS), false);
+  assert.equal(reach.isLost(dormant, "4", LAYERS), false);
 });
 
 test("there and back is the same point", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { parse, serialise } from "../../web/composer/arrangement.js";
+import { parse, serialise } from "../../web/composer/text.js";
 import { Editor } from "../../web/composer/editor.js";
 import { drafted, pressed } from "../../web/composer/keys.js";
 

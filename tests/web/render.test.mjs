@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DEFAULTS } from "../../web/composer/arrangement.js";
+import { DEFAULTS } from "../../web/composer/text.js";
 import { hitTest, render } from "../../web/composer/render.js";
 
 const source = (box, width, height, pixel) => ({

@@ -3,7 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 
-import { parse } from "../../web/composer/arrangement.js";
+import { parse } from "../../web/composer/text.js";
 import { render } from "../../web/composer/render.js";
 
 const cases = JSON.parse(readFileSync(process.argv[2], "utf8"));

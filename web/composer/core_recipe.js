@@ -12,7 +12,8 @@
 // Our `layers_rgba` goes into its picture inputs: a core layer for each frame, as big as the photo, bottom first.
 
 import { BLENDS } from "./blend.js";
-import { DEFAULTS, placement, reconcile, update } from "./arrangement.js";
+import { placement, reconcile, update } from "./arrangement.js";
+import { DEFAULTS } from "./text.js";
 import { forward } from "./geometry.js";
 
 /** @import { Blend } from "./blend.js" */

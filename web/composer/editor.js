@@ -1,22 +1,10 @@
 // What the composer edits: the layers that a run gave, the composition, and which placement is selected. No element is
 // touched here; whoever shows it listens.
 
-import {
-  History,
-  add,
-  bringBack,
-  defaultComposition,
-  duplicate,
-  fitted,
-  parse,
-  placement,
-  reconcile,
-  remove,
-  reorder,
-  resetOne,
-  serialise,
-  update,
-} from "./arrangement.js";
+import { add, defaultComposition, duplicate, fitted, placement, reconcile, remove, reorder, resetOne, update } from "./arrangement.js";
+import { History } from "./history.js";
+import { bringBack } from "./reach.js";
+import { parse, serialise } from "./text.js";
 
 /** @import { Composition, LayerInfo, Placement } from "./arrangement.js" */
 /** @typedef {LayerInfo & {url: string}} Layer With the address of its picture, cropped to its box. */

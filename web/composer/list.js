@@ -1,7 +1,7 @@
 // "Layer Management": the placements on the canvas, the topmost first.
 
 import { element } from "../shared/dom.js";
-import { isLost } from "./arrangement.js";
+import { isLost } from "./reach.js";
 import { icon } from "./icons.js";
 
 /** @import { Placement } from "./arrangement.js" */

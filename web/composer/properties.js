@@ -1,7 +1,7 @@
 // What can be set of the selected placement, as numbers.
 
 import { element } from "../shared/dom.js";
-import { isLost } from "./arrangement.js";
+import { isLost } from "./reach.js";
 import { BLENDS } from "./blend.js";
 import { icon } from "./icons.js";
 

@@ -2,10 +2,11 @@
 // handles.
 
 import { element } from "../shared/dom.js";
-import { snap, update } from "./arrangement.js";
+import { update } from "./arrangement.js";
 import { guide, handles, outline } from "./frame.js";
 import { handleAt, pulled, turnedBy } from "./gestures.js";
 import { shape } from "./icons.js";
+import { snap } from "./reach.js";
 import { contains, hitTest, render } from "./render.js";
 
 /** @import { Placement } from "./arrangement.js" */
