@@ -20,6 +20,7 @@ class FindEffects(io.ComfyNode):
             description="Proposes a mask of the shadows that who goes casts on the ground, so that they go too. The node shows it; "
             "where no shadow can be told, the mask is empty.",
             search_aliases=["shadow", "contact shadow", "effects", "remove shadow"],
+            has_intermediate_output=True,  # a cached run shows its picture again
             inputs=[
                 SceneSocket.Input("scene", tooltip="From MILD Split People, with the choice of who goes."),
                 io.Float.Input(

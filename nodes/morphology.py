@@ -29,6 +29,7 @@ class Morphology(io.ComfyNode):
             "the joints and the outline of who is hidden, and tells who touches whom. The node shows the skeletons; white ones are "
             "poses that nobody got.",
             search_aliases=["pose", "openpose", "skeleton", "parsing", "amodal", "occlusion"],
+            has_intermediate_output=True,  # a cached run shows its picture again
             inputs=[
                 SceneSocket.Input("scene", tooltip="From MILD Split People."),
                 PosesSocket.Input(
@@ -105,6 +106,7 @@ class GuidanceMaps(io.ComfyNode):
             description="Draws for each layer what ControlNets need to know of the people in its crop: an OpenPose map, a parsing map, and "
             "who stands where. Connect one of them to Apply ControlNet, between MILD Encode Layers and the sampler.",
             search_aliases=["openpose", "controlnet", "pose map", "guidance", "t2i adapter"],
+            has_intermediate_output=True,  # a cached run shows its picture again
             inputs=[
                 PlanSocket.Input("plan", tooltip="From a MILD Encode Layers whose scene went through MILD Morphology."),
                 io.Float.Input(

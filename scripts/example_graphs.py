@@ -349,21 +349,19 @@ def blueprint() -> Blueprint:
     nodes = erasing_with_mini()
     nodes["scene"].inputs.update(photo=In("photo"), masks=In("masks"), separate="auto")
     shown = (
-        ("scene", "people"),
-        ("scene", "erase"),
-        ("scene", "depth_order"),
-        ("scene", "separate"),
-        ("sample", "seed"),
-        ("sample", "steps"),
+        *(("scene", name) for name in ("erase", "separate", "depth_order")),
+        *(("sample", name) for name in ("seed", "steps")),
     )
     return Blueprint(
         "Erase people",
-        "Erases the people you pick from a photo, and gives the layers: with the small model that comes with MILD.",
+        "Erases the people you choose from a photo, and gives the layers: with the small model that comes with MILD. It shows everybody's "
+        "number; enter it to click people in the photo, or to compose the layers by hand.",
         nodes,
         {"photo": "photo", "masks": "people masks"},
         {name: Out("compose", name) for name in ("image", "layers_rgba", "layers")},
         shown,
-        (440, 720),
+        ("bodies",),  # everybody's number
+        (440, 520),
     )
 
 

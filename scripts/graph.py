@@ -56,4 +56,5 @@ class Blueprint:
     inputs: dict[str, str]  # its inputs' labels, by name
     outputs: dict[str, Out]
     widgets: tuple[tuple[str, str], ...]  # (node, widget) of those that the one node shows
+    pictures: tuple[str, ...]  # the nodes whose pictures it shows
     size: tuple[int, int]

@@ -129,7 +129,12 @@ def blueprint_format(blueprint: Blueprint, info: dict[str, Any]) -> dict[str, An
         "mode": 0,
         "inputs": [{"name": entry["name"], "label": entry["label"], "type": entry["type"], "link": None} for entry in outside_inputs],
         "outputs": [{"name": entry["name"], "type": entry["type"], "links": []} for entry in outside_outputs],
-        "properties": {"proxyWidgets": [[str(ids[node]), widget] for node, widget in blueprint.widgets]},
+        "properties": {
+            "proxyWidgets": [[str(ids[node]), widget] for node, widget in blueprint.widgets],
+            "previewExposures": [
+                {"name": PICTURE, "sourceNodeId": str(ids[node]), "sourcePreviewName": PICTURE} for node in blueprint.pictures
+            ],
+        },
         "widgets_values": [],
     }
     return {
@@ -153,6 +158,7 @@ class Link(NamedTuple):
     type: str
 
 
+PICTURE = "$$canvas-image-preview"  # the frontend's name for the picture on a node
 OUTSIDE_INPUT, OUTSIDE_OUTPUT = -10, -20  # the ids by which a subgraph's links name what is outside
 
 
