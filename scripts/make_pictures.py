@@ -69,6 +69,22 @@ RUN = """async () => {
 }"""
 
 
+FILES = {  # what the graphs that are only shown name; empty, so that they look as they do where the files are there
+    "checkpoints": ["sd-v1-5-inpainting.safetensors"],
+    "controlnet": ["control_v11p_sd15_openpose_fp16.safetensors"],
+    "diffusion_models": ["flux1-fill-dev.safetensors"],
+    "text_encoders": ["clip_l.safetensors", "t5xxl_fp8_e4m3fn.safetensors"],
+    "vae": ["ae.safetensors"],
+}
+
+
+def put_files(models: Path) -> None:
+    for folder, names in FILES.items():
+        (models / folder).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (models / folder / name).touch()
+
+
 def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data)).convert("RGB")
 
@@ -99,7 +115,7 @@ def load(page: Any, name: str) -> None:
 def thumbnail_of_graph(page: Any, name: str) -> Image.Image:
     """The graph from its models to its picture, as the artist sees it."""
     load(page, name)
-    page.evaluate(VIEW, {"at": [380, -130], "to": [CORNER, CORNER], "scale": 0.6})
+    page.evaluate(VIEW, {"at": [390, -110], "to": [CORNER, CORNER], "scale": 0.9})
     page.wait_for_timeout(1500)
     view = opened(page.screenshot())
     return view.crop((CORNER, CORNER, CORNER + VIEWED, CORNER + VIEWED)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -136,6 +152,7 @@ def main() -> None:
 
     with Server() as server, sync_playwright() as playwright:
         put_demo(server.input)
+        put_files(server.base / "models")
         for name, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": True, "Comfy.Minimap.Visible": False}.items():
             requests.post(f"{server.url}/settings/{name}", json=value, timeout=30).raise_for_status()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=FLAGS)

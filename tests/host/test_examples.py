@@ -63,6 +63,23 @@ def test_a_batch_erases_from_each_photo_whom_its_line_says(server):
     assert changed[1] > changed[0] + 0.1, "everybody but person 1 goes from the second"
 
 
+def test_another_picture_stands_in_for_the_background(server):
+    asked = graph("erase")
+    asked["sample"]["inputs"]["steps"] = 1
+    asked["elsewhere"] = {"class_type": "LoadImage", "inputs": {"image": MORE_PHOTO}}
+    asked["compose"]["inputs"]["backdrop"] = ["elsewhere", 0]
+    made = server.run(asked)
+    (run,) = made["compose"]["mild_layers"]
+    assert [layer["id"] for layer in run["layers"]][:2] == ["backdrop", "background"]
+    picture = pixels(server, made["picture"]["images"][0])
+    photo, other = (pixels(server, {"filename": name, "subfolder": "", "type": "input"}) for name in (PHOTO, MORE_PHOTO))
+    (people,) = made["scene"]["mild_people"]
+    owners = pixels(server, people["owners"])[..., 0]
+    stays = [index for index, person in enumerate(people["people"], start=1) if not person["erased"]]
+    assert (picture == other).all(-1)[:100].all(), "the sky, where nobody is, is the other picture's"
+    assert (abs(picture - photo).max(-1) <= 1)[np.isin(owners, stays)].mean() > 0.8, "who stays stands before it"
+
+
 @pytest.mark.parametrize(("name", "files"), [("erase_flux_fill", {"model", "clip", "vae"})])
 def test_a_graph_of_other_models_lacks_nothing_but_their_files(server, name, files):
     with pytest.raises(GraphError) as caught:
