@@ -23,7 +23,7 @@ READY = "() => !!(window.app?.extensionManager && window.LiteGraph?.registered_n
 PICTURES = ROOT / "out" / "browser"  # screenshots, for the eye
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open it holds the thread's event loop, which other tests need
 def browser():
     if CHROMIUM is None:
         pytest.skip("needs Chromium (chromium, chromium-browser or google-chrome on the PATH)")
@@ -66,17 +66,27 @@ def server(request, frontend, server) -> Server:
     return request.getfixturevalue("newest_server") if frontend == "newest" else server
 
 
+@pytest.fixture(scope="module")
+def contexts(browser) -> dict:
+    """One browser context for each server and renderer, whose cache makes every page but the first quick to load."""
+    return {}
+
+
 @pytest.fixture(params=[False, True], ids=["canvas", "nodes-2.0"])
-def page(request, browser, server):
-    """The frontend with the pack's nodes registered; its uncaught errors are in `page.errors`."""
+def page(request, browser, contexts, server):
+    """The frontend, fresh, with the pack's nodes registered; its uncaught errors are in `page.errors`."""
     for name, value in {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": request.param}.items():
         requests.post(f"{server.url}/settings/{name}", json=value, timeout=30).raise_for_status()
-    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    key = (server.url, request.param)
+    if key not in contexts:
+        contexts[key] = browser.new_context(viewport={"width": 1600, "height": 1000})
+    page = contexts[key].new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(server.url)
     page.wait_for_function(READY, timeout=180_000)
     yield page
+    page.evaluate("() => localStorage.clear()")  # where the frontend keeps drafts; what a tab keeps goes with it
     page.close()
 
 
