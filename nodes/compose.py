@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..mild_core.compose import Layer, Layers, check_rows, compose, make_layers, parse_arrangement, rgba_batch, with_backdrop
 from ..mild_core.fill import copy_detail
-from ..mild_core.scene.resize import resized
+from ..mild_core.scene.resize import resized, resized_rgba
 from . import host
 from .plan import each_row
 from .types import LayersSocket, PlanSocket, schema
@@ -120,7 +120,7 @@ def shown(layers: Layers) -> dict[str, Any]:
         "scale": scale,
         "composed": layers.arrangement is not None,
         "layers": [_shown_layer(layer, scale) for layer in layers.stack],
-        "photo": {"file": host.save_proxy(_small(layers.scene.photo[0], scale))},
+        "photo": {"file": host.save_proxy(resized(layers.scene.photo[0], *_scaled(height, width, scale)))},
     }
 
 
@@ -144,10 +144,8 @@ def _proxy(layer: Layer, scale: float) -> Tensor:
     alpha = layer.shown_alpha[..., None]
     if alpha.numel() == 0:
         return torch.zeros(1, 1, 4)
-    small = _small(torch.cat([layer.colour * alpha, alpha], -1), scale)
-    return torch.cat([small[..., :3] / small[..., 3:].clamp(min=1e-6), small[..., 3:]], -1)
+    return resized_rgba(layer.colour, alpha, *_scaled(layer.box.height, layer.box.width, scale))
 
 
-def _small(image: Tensor, scale: float) -> Tensor:
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return resized(image, height, width)
+def _scaled(height: int, width: int, scale: float) -> tuple[int, int]:
+    return max(1, round(height * scale)), max(1, round(width * scale))

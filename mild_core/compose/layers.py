@@ -18,7 +18,7 @@ from ..scene.box import Box
 from ..scene.masks import feather, grow
 from ..scene.part import Part
 from ..scene.people import Person, Scene
-from ..scene.resize import resized
+from ..scene.resize import resized, resized_rgba
 from .arrangement import Arrangement, fingerprint
 from .edge import antialiased, freed_colour, soft_edge
 from .render import laid_over, rasters
@@ -187,8 +187,8 @@ def with_backdrop(layers: Layers, image: Tensor) -> Layers:
     top, left = (there[0] - rows) // 2, (there[1] - columns) // 2
     part = Box(left, top, left + columns, top + rows).view(image).to(layers.scene.photo)
     alpha = part[..., 3:] if part.shape[-1] == 4 else torch.ones_like(part[..., :1])
-    covering = resized(torch.cat([part[..., :3] * alpha, alpha], -1), height, width)
-    colour, alpha = covering[..., :3] / covering[..., 3:].clamp(min=1e-6), covering[..., 3]
+    covering = resized_rgba(part[..., :3], alpha, height, width)
+    colour, alpha = covering[..., :3], covering[..., 3]
     alpha = torch.where(alpha > 1 - 1e-5, 1, alpha)  # weights of a resampling sum to 1 but for rounding
     everything = Box(0, 0, width, height)
     backdrop = Layer("backdrop", None, layers.scene, everything, colour.clamp(0, 1), alpha, torch.ones_like(alpha), erased=False)

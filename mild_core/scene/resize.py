@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["averaged", "resized"]
+__all__ = ["averaged", "resized", "resized_rgba"]
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
@@ -14,6 +15,15 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
         return image
     planes = F.interpolate(image.permute(2, 0, 1)[None], (height, width), mode="bicubic", antialias=True, align_corners=False)
     return planes[0].permute(1, 2, 0).clamp(0, 1)
+
+
+def resized_rgba(colour: Tensor, alpha: Tensor, height: int, width: int) -> Tensor:
+    """Straight colour [H, W, 3] and alpha [H, W, 1] in that size, [height, width, 4], free of the colour of transparent pixels.
+
+    Rounding may leave colour a little above 1.
+    """
+    sized = resized(torch.cat([colour * alpha, alpha], -1), height, width)
+    return torch.cat([sized[..., :3] / sized[..., 3:].clamp(min=1e-6), sized[..., 3:]], -1)
 
 
 def averaged(planes: Tensor, size: int) -> Tensor:

@@ -1,6 +1,7 @@
 // Compositions given to, and taken from, the core's Image Compositor where a core has one (0.30 has not).
 
 import { app, setWidget } from "../shared/host.js";
+import { linkById } from "../shared/values.js";
 import { fromCore, toCore } from "./core_recipe.js";
 
 /** @import { Exchange } from "./composer.js" */
@@ -18,7 +19,7 @@ export function exchangeWith(node) {
   function partner() {
     const output = node.outputs?.find((/** @type {any} */ each) => each.name === "layers_rgba");
     for (const id of output?.links ?? []) {
-      const link = node.graph.getLink?.(id) ?? node.graph.links?.[id] ?? node.graph.links?.get?.(id);
+      const link = linkById(node.graph, id);
       const target = link && node.graph.getNodeById(link.target_id);
       if (target?.comfyClass === KIND || target?.type === KIND) return target;
     }

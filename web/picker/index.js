@@ -2,7 +2,7 @@
 // the choice: so it is saved, copied, undone and set through the API as any other value is.
 
 import { stylesheet } from "../shared/dom.js";
-import { addElement, app, language, memory, noteChange, onNode, viewUrl } from "../shared/host.js";
+import { addElement, app, language, memory, onNode, setWidget, viewUrl } from "../shared/host.js";
 import { speaker } from "../shared/words.js";
 import { makePicker } from "./picker.js";
 import { executionId, linkOf, placeOf } from "../shared/values.js";
@@ -54,10 +54,8 @@ onNode("mild.picker", "MILDSplitPeople", (node) => {
    */
   function write(name, value) {
     const place = placeOf(node, name);
-    if (!place || place.widget.value === value) return;
-    place.widget.value = value;
-    place.widget.callback?.(value, app.canvas, place.node);
-    noteChange(place.node);
+    if (!place) return;
+    setWidget(place.node, place.widget.name, value);
     look();
   }
 

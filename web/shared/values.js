@@ -33,8 +33,16 @@ export function placeOf(node, name) {
  */
 export function linkOf(node, name) {
   const id = node.inputs?.find((/** @type {any} */ each) => each.name === name)?.link;
-  if (id === null || id === undefined) return null;
-  return node.graph?.getLink?.(id) ?? node.graph?.links?.[id] ?? null;
+  return id === null || id === undefined ? null : linkById(node.graph, id);
+}
+
+/**
+ * @param {any} graph
+ * @param {number} id
+ * @returns {any} null when there is no such link.
+ */
+export function linkById(graph, id) {
+  return graph?.getLink?.(id) ?? graph?.links?.[id] ?? null;
 }
 
 /**
