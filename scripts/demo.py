@@ -29,9 +29,9 @@ if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: import from the checkout, not from this folder
 
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
+from mild_core.remote import GraphError, Server  # noqa: E402
 from mild_core.scene import Scene, choose  # noqa: E402
 from mild_core.scene.masks import grow  # noqa: E402
-from scripts.comfy import GraphError, Server  # noqa: E402
 from scripts.demo_inputs import DemoInputs, from_files, own_scene  # noqa: E402
 from scripts.demo_page import page  # noqa: E402
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: import from the checkout, not from this folder
 
-from scripts.comfy import Server  # noqa: E402
+from mild_core.remote import Server  # noqa: E402
 
 LOCALES = ROOT / "locales"
 ENGLISH = LOCALES / "en" / "nodeDefs.json"

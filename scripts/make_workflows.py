@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: import from the checkout, not from this folder
 
-from scripts.comfy import Server  # noqa: E402
+from mild_core.remote import Server  # noqa: E402
 from scripts.example_graphs import BLUEPRINTS, GRAPHS  # noqa: E402
 from scripts.graph_json import api_format, blueprint_format, ui_format  # noqa: E402
 

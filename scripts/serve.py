@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: import from the checkout, not from this folder
 
+from mild_core.remote import Server  # noqa: E402
 from scripts.bootstrap import cache_root  # noqa: E402
-from scripts.comfy import Server  # noqa: E402
 from scripts.demo_scene import demo_scene  # noqa: E402
 from scripts.example_graphs import MORE_PEOPLE, MORE_PHOTO, PEOPLE, PHOTO  # noqa: E402
 

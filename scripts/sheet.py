@@ -23,9 +23,9 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of scripts/, whose modules are no one's to import
 
+from mild_core.remote import Server  # noqa: E402
 from mild_core.scene import Scene  # noqa: E402
 from mild_core.scene.overlay import number_people  # noqa: E402
-from scripts.comfy import Server  # noqa: E402
 from scripts.demo import GRAPH, erase  # noqa: E402
 from scripts.demo_inputs import from_files  # noqa: E402
 

@@ -13,7 +13,7 @@ from shapes import ROOT, disc, stripes
 from mild_core.scene import MaskedPerson, Scene, split_people
 
 if TYPE_CHECKING:
-    from scripts.comfy import Server
+    from mild_core.remote import Server
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 
@@ -38,7 +38,7 @@ def two_people() -> Scene:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A real ComfyUI with the pack, started once for all tests, with the demo's pictures among its inputs."""
-    from scripts.comfy import Server
+    from mild_core.remote import Server
     from scripts.serve import put_demo
 
     with Server() as started:

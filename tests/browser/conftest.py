@@ -12,7 +12,7 @@ import pytest
 import requests
 from shapes import ROOT
 
-from scripts.comfy import Server
+from mild_core.remote import Server
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 FLAGS = [

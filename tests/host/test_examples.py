@@ -12,7 +12,7 @@ from PIL import Image
 from psd_tools import PSDImage
 from shapes import ROOT
 
-from scripts.comfy import GraphError
+from mild_core.remote import GraphError
 from scripts.example_graphs import COMPOSED, MORE_PHOTO, PHOTO
 
 

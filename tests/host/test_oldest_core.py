@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from shapes import ROOT
 
-from scripts.comfy import Server
+from mild_core.remote import Server
 from scripts.serve import put_demo
 
 OLDEST = "0.3.75"

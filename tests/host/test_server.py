@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from shapes import ROOT
 
+from mild_core.remote import GraphError, InterruptedRunError, Server
 from mild_core.scene.masks import distance_inside, grow
-from scripts.comfy import GraphError, InterruptedRunError, Server
 from scripts.example_graphs import GRAPHS
 from scripts.make_workflows import WORKFLOWS, out_of_step
 
