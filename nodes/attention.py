@@ -240,9 +240,10 @@ class AttentionReport(io.ComfyNode):
         if not record.readings:
             raise ValueError("record is empty, but it must come from the MILD Attention Gap whose model made the samples")
         curve, heat = draw_curve(record), draw_heat(record, plan)
-        return io.NodeOutput(
-            record.gap, record.leakage, curve, heat, json.dumps(as_data(record), indent=1), ui=ui.PreviewImage(curve, cls=cls)
-        )
+        readings = as_data(record)
+        told = {"mild_attention": [{"gap": readings["gap"], "leakage": readings["leakage"]}]}  # for pipelines: docs/pipelines.md
+        shown = {**ui.PreviewImage(curve, cls=cls).as_dict(), **told}
+        return io.NodeOutput(record.gap, record.leakage, curve, heat, json.dumps(readings, indent=1), ui=shown)
 
 
 def regions_of(plan=None, regions=None) -> tuple[RegionMap, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,5 +63,10 @@ def shown(pack, monkeypatch) -> list:
     from comfy_api.latest import ui
 
     pictures: list = []
-    monkeypatch.setattr(ui, "PreviewImage", lambda image, cls: pictures.append(image))
+
+    def preview(image, cls):
+        pictures.append(image)
+        return SimpleNamespace(as_dict=lambda: {"images": [{"filename": f"{len(pictures)}.png"}]})
+
+    monkeypatch.setattr(ui, "PreviewImage", preview)
     return pictures

@@ -240,8 +240,11 @@ def test_the_nodes_measure_what_sma_does(pack):
         model = modulated(pack, tiny.model, regions=regions, strength=strength).args[0]
         watched, record = pack.nodes.AttentionGap.execute(model, regions=regions).args
         out = sample(tiny, watched, rows=1)
-        gap, leakage, curve, heat, text = pack.nodes.AttentionReport.execute({"samples": out}, record).args
+        report = pack.nodes.AttentionReport.execute({"samples": out}, record)
+        gap, leakage, curve, heat, text = report.args
         assert json.loads(text)["gap"] == pytest.approx(gap, abs=1e-5)
+        assert report.ui["mild_attention"] == [{"gap": pytest.approx(gap, abs=1e-5), "leakage": pytest.approx(leakage, abs=1e-5)}]
+        assert report.ui["images"]
         assert curve.shape == (1, 400, 720, 3)
         assert heat.shape == (1, 512, 512, 3)
         found[strength] = gap, leakage
