@@ -218,7 +218,7 @@ class AttentionReport(io.ComfyNode):
             description="What MILD Attention Gap recorded: the gap between attention to one's own surroundings and to other people, and "
             "where it leaks.",
             search_aliases=["attention", "cag", "leakage", "heat map"],
-            has_intermediate_output=True,  # a cached run shows its picture again
+            is_output_node=True,  # a report is asked for by being there
             inputs=[
                 io.Latent.Input("samples", tooltip="From the sampler that ran the recording model, so that the report waits for it."),
                 GapSocket.Input("record", tooltip="From MILD Attention Gap."),
