@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers sheet bench-methods train train-adapter
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations scenes score sheet bench-methods train train-adapter
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -36,6 +36,28 @@ lint:  ## check style and types; those of web/ where npm is at hand
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --explicit-package-bases mild_core nodes scripts
 	$(RUN) scripts/check_web.py || [ $$? = 2 ]
+
+# Truth scenes, and scores of erasers on them or on another benchmark's folder; both go on where they stopped.
+SCENES ?= out/scenes
+NUMBER ?= 200
+JOBS ?= 2
+BENCH ?= $(SCENES)
+PROTOCOL ?= scenes
+ERASERS ?= telea ns exemplar workflows/api/erase.json
+SCORES ?= out/score
+NETWORKS ?=
+scenes:  ## build truth scenes as a benchmark: PHOTOS=../shared/photos SCENES=out/scenes NUMBER=200 JOBS=2
+	$(RUN) -m mild_core.data scenes --photos "$(PHOTOS)" --out "$(SCENES)" --count $(NUMBER) --jobs $(JOBS)
+
+score:  ## score erasers on a benchmark, with a report: BENCH=out/scenes ERASERS="telea mine.json" SCORES=out/score PROTOCOL=scenes NETWORKS=dir
+	$(RUN) -m mild_core.bench "$(BENCH)" --protocol $(PROTOCOL) --out "$(SCORES)" $(foreach eraser,$(ERASERS),--eraser "$(eraser)") $(if $(NETWORKS),--networks "$(NETWORKS)")
+
+bench-ablations:  ## score the whole graph and what it is without each part on truth scenes: PHOTOS=../shared/photos
+	$(RUN) -m mild_core.data scenes --photos "$(PHOTOS)" --out out/scenes-256 --count 200 --short-side 256 --jobs $(JOBS)
+	$(RUN) scripts/ablations.py --out out/ablations
+	$(RUN) -m mild_core.bench out/scenes-256 --out out/ablations/scores --give-effects --baseline full \
+	    --eraser telea --eraser ns --eraser exemplar $(foreach graph,$(ABLATIONS),--eraser out/ablations/$(graph).json)
+ABLATIONS = full no-layers no-attention no-morphology no-fill layers-alone attention-alone morphology-alone fill-alone none
 
 bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_quality.py --photos "$(PHOTOS)"

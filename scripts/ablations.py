@@ -71,13 +71,19 @@ def watched(nodes: Nodes) -> Nodes:
     return {**_with(nodes, sample={"model": Out("watch", "model")}), "watch": watch, "gap": report}
 
 
+def with_effects(nodes: Nodes) -> Nodes:
+    """With a place for the shadows that the benchmark knows."""
+    shadows = Node("LoadImageMask", "Effects", (0, 0), (0, 0), {"image": "", "channel": "red"})
+    return {**_with(nodes, encode={"effects": Out("effects", "MASK")}), "effects": shadows}
+
+
 def variant(kept: frozenset[str]) -> Nodes:
     """The nodes of the full graph with only those of PARTS. Only what the picture needs is painted."""
     nodes = _with({name: node for name, node in GUIDED.nodes.items() if name not in SHOWN}, encode={"complete": "staying"})
     for part, leave_out in PARTS.items():
         if part not in kept:
             nodes = leave_out(nodes)
-    return watched(nodes)
+    return watched(with_effects(nodes))
 
 
 VARIANTS: dict[str, frozenset[str]] = {

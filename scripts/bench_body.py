@@ -30,8 +30,8 @@ from torch import Tensor
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a file: import from the checkout, not from this folder
 
+from mild_core.data.casting import cutouts
 from mild_core.data.library import PhotoLibrary, cut_out
-from mild_core.data.scenes import _cutouts
 from mild_core.morphology.body import fit_body
 from mild_core.morphology.keypoints import read_keypoints
 from mild_core.scene.masks import grow, hull
@@ -60,7 +60,7 @@ class Case(NamedTuple):
 
 def make_cases(library: PhotoLibrary, count: int, seed: int) -> Iterator[Case]:
     """`count` people with somebody in front of them."""
-    behind = [cut_out(*person).mask for person in _cutouts(library)]
+    behind = [cut_out(*person).mask for person in cutouts(library)]
     anybody = [cut_out(*person).mask for person in library.persons()]
     rng = np.random.default_rng(seed)
     while count:

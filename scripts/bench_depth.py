@@ -27,8 +27,8 @@ import torch
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from mild_core.data.casting import cutouts  # noqa: E402
 from mild_core.data.library import PhotoLibrary, cut_out, load_labels  # noqa: E402
-from mild_core.data.scenes import _cutouts  # noqa: E402
 from mild_core.scene import depth  # noqa: E402
 from mild_core.scene.box import Box  # noqa: E402
 from mild_core.scene.masks import hull  # noqa: E402
@@ -58,7 +58,7 @@ class Cutouts(NamedTuple):
             columns = np.flatnonzero(mask.any(0))
             if mask[-3:].any() and columns[0] > 1 and columns[-1] < mask.shape[1] - 2:
                 cut.append(mask[mask.any(1).argmax() :, columns[0] : columns[-1] + 1].astype(np.uint8))
-        return cls([cut_out(*person).mask.astype(np.uint8) for person in _cutouts(library)], cut)
+        return cls([cut_out(*person).mask.astype(np.uint8) for person in cutouts(library)], cut)
 
 
 def make_masks(cutouts: Cutouts, count: int, seed: int, kinds: dict[str, float]) -> Iterator[list[np.ndarray]]:

@@ -56,11 +56,8 @@ class Case:
     def of(cls, truth: TrueScene, scene: Scene) -> Case:
         plan = make_plan(scene, working_size=WORKING_SIZE)
         rows = torch.stack([fill_pathway(plan, p, "exemplar") for p in plan.pathways])
-        picture = truth.background
-        for layer in truth.layers[1:].flip(0):
-            picture = torch.lerp(picture, layer[..., :3], layer[..., 3:])
         hole = truth.visible[0]
-        return cls(plan, rows, picture.clamp(0, 1), hole, hole & truth.whole[1:].any(0))
+        return cls(plan, rows, truth.without((0,)), hole, hole & truth.whole[1:].any(0))
 
 
 def without_nearest(truth: TrueScene) -> Scene:

@@ -33,16 +33,22 @@ class Cutout:
 
 @lru_cache(maxsize=256)
 def load_photo(path: Path) -> np.ndarray:
-    """[H, W, 3] uint8 RGB."""
-    with Image.open(path) as photo:
-        return np.asarray(photo.convert("RGB"))
+    """[H, W, 3] uint8 RGB. Raises ValueError, which names it, when the file cannot be read as a picture."""
+    try:
+        with Image.open(path) as photo:
+            return np.asarray(photo.convert("RGB"))
+    except OSError as error:  # of a broken picture Pillow does not say which
+        raise ValueError(f"{path} cannot be read as a picture: {error}") from error
 
 
 @lru_cache(maxsize=256)
 def load_labels(path: Path) -> np.ndarray:
-    """[H, W] of person values, 0 = nobody."""
-    with Image.open(path) as labels:
-        values = np.asarray(labels)
+    """[H, W] of person values, 0 = nobody. Raises ValueError, which names it, when the file cannot be read, or has colours."""
+    try:
+        with Image.open(path) as labels:
+            values = np.asarray(labels)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a picture: {error}") from error
     if values.ndim != 2:
         raise ValueError(f"{path} has {values.shape[-1]} channels, but people masks must be one channel of values 0, 1, 2, …")
     return values

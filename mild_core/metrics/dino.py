@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .hub_folder import network_in
+from .networks import on_device_of
 
 __all__ = ["dino_pixels", "load_dino", "patch_tokens"]
 
@@ -46,6 +47,5 @@ def patch_tokens(picture: Tensor, dino: nn.Module) -> Tensor:
     height, width = picture.shape[:2]
     if height % patch or width % patch:
         raise ValueError(f"picture is {height}×{width}, but its sides must be multiples of {patch}, the network's patch")
-    like = next(dino.parameters())
-    tokens = network(dino_pixels(picture)[None].to(like.device, like.dtype)).last_hidden_state[0, 1:]
+    tokens = network(on_device_of(dino, dino_pixels(picture)[None])).last_hidden_state[0, 1:]
     return tokens.reshape(height // patch, width // patch, -1).double().cpu()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .hub_folder import network_in
+from .networks import on_device_of
 
 __all__ = ["automatic_masks", "load_sam", "sam_features", "sam_pixels"]
 
@@ -51,8 +52,7 @@ def sam_features(picture: Tensor, sam: nn.Module) -> Tensor:
     """
     network: Any = sam
     pixels = sam_pixels(picture, network.config.vision_config.image_size)
-    like = next(sam.parameters())
-    return network.get_image_embeddings(pixels[None].to(like.device, like.dtype))[0].double().cpu()
+    return network.get_image_embeddings(on_device_of(sam, pixels[None]))[0].double().cpu()
 
 
 @torch.no_grad()

@@ -1,40 +1,20 @@
-import numpy as np
+from itertools import pairwise
+
 import pytest
 import torch
-from PIL import Image
+from tiny_library import make_library
 
 from mild_core.data.library import PhotoLibrary
+from mild_core.data.recipe import Recipe, benchmark_recipe
 from mild_core.data.scenes import TrueScene, make_scene
 from mild_core.scene import from_masks, split_people
 
 SEEDS = range(12)
-BACKDROP = (0, 255, 0)  # what is around the people of the tiny library
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> PhotoLibrary:
-    """Places of noise without green, and people (a head on a body) without green before a green backdrop."""
-    root = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for folder in ("places", "people"):
-        (root / folder).mkdir()
-    for number in range(14):
-        size = (150, 220) if number % 3 else (220, 150)
-        save(root / "places" / f"place{number}.jpg", rng.integers(60, 200, (*size, 3)) * (1, 0, 1))
-        photo, values = np.full((240, 200, 3), BACKDROP), np.zeros((240, 200), np.uint8)
-        y, x = np.mgrid[:240, :200]
-        for value, middle in enumerate((50, 140), start=1):
-            head = (y - 40) ** 2 + (x - middle) ** 2 < 18**2
-            body = (abs(x - middle) < 12 + number) & (y >= 50) & (y < 180 + 4 * number % 40)
-            photo[head | body] = (90 + 5 * number, 0, 60 * value)
-            values[head | body] = value
-        save(root / "people" / f"people{number}.jpg", photo)
-        Image.fromarray(values).save(root / "people" / f"people{number}.png")
-    return PhotoLibrary(root, "train")
-
-
-def save(path, photo: np.ndarray) -> None:
-    Image.fromarray(photo.astype(np.uint8)).save(path, quality=100, subsampling=0)
+    return PhotoLibrary(make_library(tmp_path_factory.mktemp("photos")), "train")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +31,94 @@ def test_the_same_seed_gives_the_same_scene(library, scenes):
     assert len({scene.name for scene in scenes}) == len(scenes)
 
 
-def test_layers_over_the_background_are_the_photo(scenes):
+def composed(scene: TrueScene, who: list[int]) -> torch.Tensor:
+    """These people over the background under their shadows, in float64."""
+    background = scene.background.double()
+    light = torch.where(background <= 0.04045, background / 12.92, ((background + 0.055) / 1.055) ** 2.4)
+    for index in who:
+        light = light * (1 - scene.shadows[index].double()[..., None])
+    picture = torch.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    for index in reversed(who):
+        layer = scene.layers[index].double()
+        picture = picture * (1 - layer[..., 3:]) + layer[..., :3] * layer[..., 3:]
+    return picture
+
+
+def test_layers_over_the_background_under_the_shadows_are_the_photo(scenes):
     for scene in scenes:
-        picture = scene.background
-        for layer in reversed(list(scene.layers)):
-            picture = picture * (1 - layer[..., 3:]) + layer[..., :3] * layer[..., 3:]
-        assert torch.allclose(picture, scene.photo, atol=1e-6)
-        nobody = (scene.layers[..., 3] == 0).all(0)
-        assert torch.equal(scene.photo[nobody], scene.background[nobody])
+        everybody = list(range(len(scene.layers)))
+        assert torch.allclose(composed(scene, everybody), scene.photo.double(), atol=1e-5)
+        untouched = (scene.layers[..., 3] == 0).all(0) & (scene.shadows == 0).all(0)
+        assert untouched.any()
+        assert torch.equal(scene.photo[untouched], scene.background[untouched])
+
+
+def test_the_truth_is_the_same_without_those_who_go(scenes):
+    for scene in scenes:
+        assert scene.erase
+        assert list(scene.erase) == sorted({*scene.erase} & {*range(len(scene.layers))})
+        assert {*scene.erase} | {*scene.staying} == {*range(len(scene.layers))}
+        assert torch.allclose(composed(scene, list(scene.staying)), scene.truth().double(), atol=1e-5)
+        if not scene.staying:
+            assert torch.equal(scene.truth(), scene.background)
+        assert torch.equal(scene.without(()), scene.photo)
+
+
+def test_effects_are_shadows_of_those_who_go_on_nobody(scenes):
+    assert any(scene.effects().any() for scene in scenes)
+    for scene in scenes:
+        effects = scene.effects()
+        assert not (effects & scene.whole.any(0)).any()
+        assert (scene.shadows[list(scene.erase)].sum(0)[effects] > 0.07).all()
+        soft = (scene.layers[..., 3] > 0).any(0)
+        left = ~effects & ~soft
+        alone = scene.without(scene.staying)  # those who go, by themselves: what they do to the ground
+        assert (alone - scene.background)[left].abs().max() < 0.05  # what is left out is hardly seen
+        for index in range(len(scene.layers)):
+            assert scene.shadows[index].any()
+
+
+def test_somebody_goes_and_often_somebody_behind_stays(library):
+    seen = {"all": 0, "front": 0, "hiding": 0}
+    for seed in range(40):
+        scene = make_scene(library, seed, short_side=128, recipe=Recipe(3, "light", "touching"))
+        seen["all"] += not scene.staying
+        hidden = scene.whole & ~scene.visible
+        if scene.staying and scene.tags["occlusion"] != "none":
+            seen["hiding"] += 1
+            others = torch.stack([scene.visible[n] for n in scene.erase]).any(0)
+            seen["front"] += bool((others & hidden[list(scene.staying)].any(0)).any())
+    assert 2 <= seen["all"] <= 20
+    assert seen["front"] >= seen["hiding"] / 2 > 3
+
+
+def test_layers_and_shadows_are_in_steps_that_files_hold(scenes):
+    for scene in scenes:
+        for tensor in (scene.layers, scene.shadows, scene.background):
+            assert torch.equal((tensor * 255).round() / 255, tensor)
+        nobody = scene.layers[..., 3] == 0
+        assert (scene.layers[..., :3][nobody] == 0).all()
+
+
+def test_sources_name_people_of_the_library(library, scenes):
+    known = {(photo.stem, value) for photo, _, value in library.persons()}
+    for scene in scenes:
+        assert len(scene.sources) == len(scene.layers) == len(set(scene.sources))
+        assert {(source.photo, source.value) for source in scene.sources} <= known
+        assert scene.name == f"{scene.place}-{scene.seed}"
+
+
+def test_a_scene_is_what_its_recipe_asks_as_far_as_it_can_be(library):
+    reached = {"people": 0, "occlusion": 0, "contact": 0}
+    seeds = range(1, 48)
+    for seed in seeds:
+        recipe = benchmark_recipe(seed, 3)
+        tags = make_scene(library, seed, short_side=128, recipe=recipe).tags
+        reached["people"] += tags["people"] == str(recipe.people)
+        for name in ("occlusion", "contact"):
+            reached[name] += tags[name] in (getattr(recipe, name), "alone")
+    assert reached["people"] == len(seeds)
+    assert min(reached["occlusion"], reached["contact"]) > 0.7 * len(seeds), reached
 
 
 def test_shapes_and_ranges(scenes):
@@ -120,6 +180,12 @@ def test_nothing_of_the_photo_they_were_cut_from_comes_along(scenes):
 
 def test_as_many_people_as_asked(library):
     assert {len(make_scene(library, seed, people=(2, 2), short_side=128).whole) for seed in range(4)} == {2}
+
+
+def test_people_are_seen_to_reach_lower_the_nearer_they_are(scenes):
+    for scene in scenes:
+        lowest = [int(visible.any(1).nonzero()[-1]) for visible in scene.visible]
+        assert all(near - far >= 4 for near, far in pairwise(lowest))
 
 
 @pytest.mark.parametrize(

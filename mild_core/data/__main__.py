@@ -1,0 +1,45 @@
+"""Command line of the data room; see `--help` of each step."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .recipe import MOST_PEOPLE
+from .scene_set import Settings, build_scenes
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a step; its exit status: 0, 2 for what cannot be done, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m mild_core.data", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    scenes = steps.add_parser("scenes", help="build a benchmark of truth scenes; goes on where an earlier run stopped")
+    scenes.add_argument("--photos", type=Path, required=True, help="photo library: a folder with places/ and people/")
+    scenes.add_argument("--out", type=Path, required=True, help="folder of the set")
+    scenes.add_argument("--count", type=int, required=True, help="how many scenes")
+    scenes.add_argument("--first", type=int, default=0, help="seed of the first; the others follow (default %(default)s)")
+    scenes.add_argument("--split", choices=("held-out", "train"), default="held-out", help="scores are taken on %(default)s")
+    scenes.add_argument("--short-side", type=int, default=384, help="of the photos, in pixels (default %(default)s)")
+    scenes.add_argument("--most-people", type=int, default=MOST_PEOPLE, help="in one scene (default %(default)s)")
+    scenes.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s); they change nothing in the files")
+    asked = parser.parse_args(argv)
+    try:
+        settings = Settings(asked.count, asked.first, asked.split, asked.short_side, asked.most_people)
+        build_scenes(asked.photos, asked.out, settings, asked.jobs)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished stays; the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
