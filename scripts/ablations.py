@@ -92,6 +92,7 @@ VARIANTS: dict[str, frozenset[str]] = {
     **{f"{part}-alone": frozenset({part}) for part in PARTS},
     "none": frozenset(),
 }
+AS_SAMPLED = "as-sampled"  # besides: the full graph, but what the model sampled is not painted again with patches of the photo
 
 
 def _with(nodes: Nodes, **changes: Node | dict[str, Any]) -> Nodes:
@@ -115,10 +116,12 @@ def main() -> None:
     with Server() as server:
         info = server.object_info()
     out.mkdir(parents=True, exist_ok=True)
-    for name, kept in VARIANTS.items():
-        graph = Graph(name, "", variant(kept), ())
-        (out / f"{name}.json").write_text(json.dumps(api_format(graph, info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"wrote {out / name}.json: {', '.join(p for p in PARTS if p in kept) or 'none of the parts'}")
+    graphs = {name: variant(kept) for name, kept in VARIANTS.items()}
+    graphs[AS_SAMPLED] = _with(graphs["full"], decode={"detail": "as sampled"})
+    for name, nodes in graphs.items():
+        graph = api_format(Graph(name, "", nodes, ()), info)
+        (out / f"{name}.json").write_text(json.dumps(graph, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"wrote {len(graphs)} graphs to {out}: {', '.join(graphs)}")
 
 
 if __name__ == "__main__":

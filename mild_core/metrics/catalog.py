@@ -153,7 +153,7 @@ CATALOG = (
     Metric(
         "rc_s",
         "RC-S",
-        LOWER,
+        HIGHER,
         ("full",),
         needs_truth=False,
         networks=("dinov2_giant",),
