@@ -10,7 +10,7 @@ from pathlib import Path
 from .recipe import MOST_PEOPLE
 from .scene_set import Settings, build_scenes
 
-__all__ = ["main"]
+__all__ = ["main", "scenes"]
 
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
@@ -39,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nStopped. What was finished stays; the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def scenes() -> int:
+    """The step `scenes` as a command of its own, `mild-scenes`."""
+    return main(["scenes", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

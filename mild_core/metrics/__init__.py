@@ -1,4 +1,4 @@
-"""Scores of a picture against the truth, inside a hole."""
+"""Scores of a picture against the truth, inside a hole. `catalog` lists these and all others by name."""
 
 from .haarpsi import haarpsi
 from .psnr import psnr
