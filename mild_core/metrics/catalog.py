@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -29,7 +29,7 @@ from .remove import remove
 from .seam import seam_colour, seam_gradient
 from .ssim import ssim
 
-__all__ = ["METRICS", "READINGS", "Measure", "Metric", "measure_of"]
+__all__ = ["METRICS", "READINGS", "Metric"]
 
 Better = Literal["higher", "lower"]
 Score = Callable[[Compared, Region, Networks], float]
@@ -65,13 +65,6 @@ class Metric:
     score: Score | None = None
     features: Features | None = None
     distance: Distance | None = None
-
-
-class Measure(NamedTuple):
-    """A metric in a region."""
-
-    metric: Metric
-    region: Region
 
 
 def _paired(score: Paired) -> Score:
@@ -201,15 +194,3 @@ READINGS: dict[str, Metric] = {
     "seconds": Metric("seconds", "time", LOWER, (), "s", needs_truth=False),
 }
 """What an eraser tells of its own run, where it does: keys without a region."""
-
-
-def measure_of(key: str) -> Measure:
-    """The measure of a key such as `lpips_alex.box`. Raises ValueError when there is no such metric, or not in that region."""
-    name, _, region = key.partition(".")
-    if name not in METRICS:
-        raise ValueError(f"measure is {key!r}, but it must begin with one of {', '.join(METRICS)}, then a dot and a region")
-    metric = METRICS[name]
-    for known in metric.regions:
-        if known == region:
-            return Measure(metric, known)
-    raise ValueError(f"measure is {key!r}, but {metric.title} must be taken in {' or '.join(metric.regions)}: {name}.{metric.regions[0]}")

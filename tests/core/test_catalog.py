@@ -9,7 +9,7 @@ from scored import a_picture, noisy
 from shapes import disc
 
 from mild_core.metrics import haarpsi, psnr, ssim
-from mild_core.metrics.catalog import METRICS, READINGS, measure_of
+from mild_core.metrics.catalog import METRICS, READINGS
 from mild_core.metrics.compared import Compared
 from mild_core.metrics.lpips import Lpips
 from mild_core.metrics.networks import NETWORKS, Networks
@@ -32,7 +32,7 @@ def compared(sigma=0.1, truth=True) -> Compared:
 @pytest.mark.parametrize("name", PLAIN)
 def test_every_score_without_a_network_is_a_number_in_each_of_its_regions(name):
     for region in METRICS[name].regions:
-        score = measure_of(f"{name}.{region}").metric.score
+        score = METRICS[name].score
         assert score is not None
         assert not math.isnan(score(compared(), region, NO_NETWORKS)), region
 
@@ -89,19 +89,5 @@ def test_lpips_of_a_box_that_is_too_small_cannot_be_told():
     assert not math.isnan(of(small, "hole", networks))
 
 
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [
-        ("psnr", "measure is 'psnr', but PSNR must be taken in full or hole or box or background: psnr.full"),
-        ("fid.hole", "measure is 'fid.hole', but FID must be taken in full"),
-        ("nonsense.hole", "measure is 'nonsense.hole', but it must begin with one of psnr, ssim"),
-    ],
-)
-def test_errors_name_the_measure(key, message):
-    with pytest.raises(ValueError, match=message):
-        measure_of(key)
-
-
 def test_keys_do_not_clash():
     assert not METRICS.keys() & READINGS.keys()
-    assert measure_of("psnr.hole") == (METRICS["psnr"], "hole")
