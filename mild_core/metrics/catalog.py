@@ -130,7 +130,8 @@ CATALOG = (
         ("full",),
         needs_truth=False,
         networks=("sam_vit_h",),
-        score=lambda compared, region, networks: remove(compared.result, compared.hole, networks.get("sam_vit_h")),
+        # padded: as published in square pictures, and right in others
+        score=lambda compared, region, networks: remove(compared.result, compared.hole, networks.get("sam_vit_h"), padded=True),
     ),
     Metric(
         "cfd",

@@ -39,7 +39,7 @@ def comparable(image: Tensor, truth: Tensor, hole: Tensor | None) -> tuple[Tenso
         if hole.shape != image.shape[:2]:
             raise ValueError(f"hole is {_shape(hole)} but image is {_shape(image)}: they must be the same size")
         if not hole.any():
-            raise ValueError("hole is empty, but it must hold at least one pixel; leave it out to score the whole picture")
+            raise ValueError("hole is empty, but it must hold at least one pixel")
         hole = hole.cpu()
     return image.cpu().double().permute(2, 0, 1), truth.cpu().double().permute(2, 0, 1), hole
 
