@@ -10,7 +10,8 @@ from scipy.ndimage import distance_transform_edt
 
 from mild_core.bench.cases import Case, read_people
 from mild_core.bench.protocols import PROTOCOLS, Fit, _fitted_labels, check_one_protocol, padded, stretched
-from mild_core.metrics.catalog import measure_of
+from mild_core.bench.run import check_measures
+from mild_core.metrics.catalog import METRICS
 
 HEIGHT, WIDTH = 48, 64
 
@@ -248,5 +249,4 @@ def test_one_table_one_protocol():
 def test_every_measure_is_one_of_the_catalog(protocol):
     assert PROTOCOLS[protocol.name] is protocol
     assert len(set(protocol.measures)) == len(protocol.measures)
-    for key in protocol.measures:
-        measure_of(key)  # raises where there is none
+    check_measures(protocol.measures, METRICS)  # raises where there is none
