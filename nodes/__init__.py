@@ -9,9 +9,11 @@ from .compose import ComposeLayers, DecodeLayers
 from .control import CropImage, LayerControl, LayerLora, PersonPrompt
 from .effects import FindEffects
 from .files import SaveLayers
+from .fill import FillHoles
 from .models import MiniModel
 from .morphology import GuidanceMaps, Morphology
 from .networks import FindParsing, FindPoses
+from .panoptic import BackgroundPrompt, FindPanoptic, PanopticRegions
 from .plan import EncodeLayers
 from .scene import SplitPeople
 
@@ -20,13 +22,17 @@ __all__ = ["NODES", "MILDExtension"]
 NODES: list[type[io.ComfyNode]] = [
     MiniModel,
     PhotoBatch,
+    FindPanoptic,
     SplitPeople,
     FindEffects,
     FindPoses,
     FindParsing,
     Morphology,
+    BackgroundPrompt,
+    FillHoles,
     EncodeLayers,
     GuidanceMaps,
+    PanopticRegions,
     ModulateAttention,
     DecodeLayers,
     ComposeLayers,

@@ -13,7 +13,7 @@ from ..mild_core.fill import fill_pathway
 from ..mild_core.plan import LayerPlan, Pathway, make_plan, plan_of_fitting_size
 from ..mild_core.scene import choose
 from . import host
-from .types import PlanSocket, Prompts, PromptsSocket, SceneSocket, schema
+from .types import FillSocket, PlanSocket, Prompts, PromptsSocket, SceneSocket, schema
 
 __all__ = ["EncodeLayers", "each_row"]
 
@@ -74,7 +74,9 @@ class EncodeLayers(io.ComfyNode):
                     tooltip="What an inpainting checkpoint is shown in the hole. grey: as stock inpainting. filled: the first guess. "
                     "photo: the person who goes, for erasers trained that way. auto: what the checkpoint expects.",
                 ),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the exemplar fill."),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, tooltip="Seed of the exemplar fill, and of networks that draw."
+                ),
                 io.Combo.Input(
                     "complete",
                     options=["all", "staying", "nobody"],
@@ -99,6 +101,9 @@ class EncodeLayers(io.ComfyNode):
                     tooltip="Shadows and reflections that go with the people: joins the hole. MILD Find Effects proposes one.",
                 ),
                 PromptsSocket.Input("prompts", optional=True, tooltip="Prompts for some people, from MILD Person Prompt."),
+                FillSocket.Input(
+                    "fill", optional=True, tooltip="What holes are filled with, from MILD Fill Holes, in place of initialize."
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="Positive prompt with each row's crop and hole, for the sampler."),
@@ -127,6 +132,7 @@ class EncodeLayers(io.ComfyNode):
         effects=None,
         prompts=(),
         megapixels=0.0,
+        fill=None,
     ) -> io.NodeOutput:
         if working_size and (working_size % 8 or working_size < 64):
             raise ValueError(f"working_size is {working_size}, but it must be a multiple of 8 and at least 64")
@@ -137,7 +143,8 @@ class EncodeLayers(io.ComfyNode):
         trained = host.working_size_of(vae, positive)
         plan = make(working_size) if working_size else plan_of_fitting_size(make, trained, megapixels)
         seed %= 1 << 63  # what a generator takes
-        rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, initialize, seed=seed, on_level=told))
+        how = initialize if fill is None else fill
+        rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, how, seed=seed, on_level=told))
         filled = torch.stack(rows)
         holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
         shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows

@@ -7,8 +7,10 @@ from comfy_api.latest import io
 
 __all__ = [
     "CATEGORY",
+    "FillSocket",
     "GapSocket",
     "LayersSocket",
+    "PanopticSocket",
     "PlanSocket",
     "PosesSocket",
     "Prompts",
@@ -23,7 +25,9 @@ __all__ = [
 CATEGORY = "MILD"
 SceneSocket = io.Custom("MILD_SCENE")
 PlanSocket = io.Custom("MILD_PLAN")
+PanopticSocket = io.Custom("MILD_PANOPTIC")
 PosesSocket = io.Custom("POSE_KEYPOINT")
+FillSocket = io.Custom("MILD_FILL")
 LayersSocket = io.Custom("MILD_LAYERS")
 PromptsSocket = io.Custom("MILD_PROMPTS")
 Prompts = tuple[tuple[str, list], ...]

@@ -17,7 +17,7 @@ import numpy as np
 from .library import load_labels, load_photo
 from .match import Light, light_of
 
-__all__ = ["SoftCutout", "guided_filter", "own_colour", "scaled", "soft_alpha", "soft_cutout"]
+__all__ = ["SoftCutout", "cut_softly", "guided_filter", "own_colour", "scaled", "soft_alpha", "soft_cutout"]
 
 RADIUS = 3  # pixels, of the filter's window
 EPSILON = 5e-4  # variance below which an edge of the photo counts for little
@@ -42,16 +42,26 @@ class SoftCutout:
 @lru_cache(maxsize=640)
 def soft_cutout(photo: Path, labels: Path, value: int) -> SoftCutout:
     """The person with that value, to the box of what is not quite transparent."""
-    picture, mask = load_photo(photo), load_labels(labels) == value
+    picture = load_photo(photo)
+    colour, alpha, _ = cut_softly(picture, load_labels(labels) == value)
+    return SoftCutout(colour, alpha, light_of(picture.astype(np.float32) / 255))
+
+
+def cut_softly(photo: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """What a mask [H, W] bool shows of a photo [H, W, 3] uint8, to the box of what is not quite transparent.
+
+    Returns:
+        Its own colour [h, w, 3] uint8, alpha [h, w] uint8, 0 … 255 for 0 … 1, and the (top, left) of the box in the photo.
+    """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = max(rows[0] - MARGIN, 0), max(columns[0] - MARGIN, 0)
+    top, left = max(int(rows[0]) - MARGIN, 0), max(int(columns[0]) - MARGIN, 0)
     part = np.s_[top : rows[-1] + 1 + MARGIN, left : columns[-1] + 1 + MARGIN]
-    alpha = soft_alpha(picture[part], mask[part])
-    colour = own_colour(picture[part], alpha)
+    alpha = soft_alpha(photo[part], mask[part])
+    colour = own_colour(photo[part], alpha)
     shown = np.round(alpha * 255).astype(np.uint8)
     rows, columns = np.flatnonzero((shown > 2).any(1)), np.flatnonzero((shown > 2).any(0))
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return SoftCutout(np.round(colour[box]).astype(np.uint8), np.ascontiguousarray(shown[box]), light_of(picture.astype(np.float32) / 255))
+    return np.round(colour[box]).astype(np.uint8), np.ascontiguousarray(shown[box]), (top + int(rows[0]), left + int(columns[0]))
 
 
 def soft_alpha(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-__all__ = ["Cutout", "PhotoLibrary", "cut_out", "load_labels", "load_photo"]
+__all__ = ["Cutout", "PhotoLibrary", "Split", "cut_out", "load_labels", "load_photo", "read_photo", "split_of"]
 
 Split = Literal["train", "held-out"]
 SMALLEST_PERSON = 90  # pixels high; a smaller cut-out would have to be blown up
@@ -31,14 +31,19 @@ class Cutout:
     whole: bool  # no frame of the photograph cuts the person off
 
 
-@lru_cache(maxsize=256)
-def load_photo(path: Path) -> np.ndarray:
+def read_photo(path: Path) -> np.ndarray:
     """[H, W, 3] uint8 RGB. Raises ValueError, which names it, when the file cannot be read as a picture."""
     try:
         with Image.open(path) as photo:
             return np.asarray(photo.convert("RGB"))
     except OSError as error:  # of a broken picture Pillow does not say which
         raise ValueError(f"{path} cannot be read as a picture: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def load_photo(path: Path) -> np.ndarray:
+    """`read_photo`, kept in memory for the next time."""
+    return read_photo(path)
 
 
 @lru_cache(maxsize=256)
@@ -65,9 +70,9 @@ class PhotoLibrary:
 
     def __init__(self, root: Path | str, split: Split):
         root = Path(root)
-        self.places = [p for p in sorted((root / "places").glob("*.jpg")) if _split_of(p) == split]
-        self.misc = [p for p in sorted((root / "misc").glob("*.jpg")) if _split_of(p) == split]
-        photos = [p for p in sorted((root / "people").glob("*.jpg")) if _split_of(p) == split]
+        self.places = [p for p in sorted((root / "places").glob("*.jpg")) if split_of(p) == split]
+        self.misc = [p for p in sorted((root / "misc").glob("*.jpg")) if split_of(p) == split]
+        photos = [p for p in sorted((root / "people").glob("*.jpg")) if split_of(p) == split]
         self.people = [(p, p.with_suffix(".png")) for p in photos if p.with_suffix(".png").exists()]
         if not self.places or not self.people:
             raise FileNotFoundError(f"{root} must hold places/*.jpg and people/*.jpg with people/*.png; found too few of them")
@@ -93,6 +98,7 @@ def cut_out(photo: Path, labels: Path, value: int) -> Cutout:
     return Cutout(colour[top:bottom, left:right], mask[top:bottom, left:right], bool(whole))
 
 
-def _split_of(path: Path) -> Split:
+def split_of(path: Path) -> Split:
+    """The split a photo belongs to, told from its name without its ending."""
     digest = hashlib.sha256(path.stem.encode()).digest()
     return "held-out" if digest[0] < 256 // 5 else "train"

@@ -18,18 +18,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from .arrange import visible_of
+from .png import ends_well, from_png, to_png
 from .scenes import Source, TrueScene
 
 __all__ = ["files_of", "is_complete", "read_description", "read_scene", "write_scene"]
 
-COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 4]
-END_OF_PNG = b"IEND\xaeB`\x82"
 DIGITS = 6  # of measures
 
 
@@ -136,13 +134,7 @@ def is_complete(folder: Path, id: str, seed: int) -> bool:
             return False
     except (ValueError, KeyError, TypeError):
         return False
-    return all(_ends_well(folder / name) for name in names if name.endswith(".png"))
-
-
-def _ends_well(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - len(END_OF_PNG), 0))
-        return file.read() == END_OF_PNG
+    return all(ends_well(folder / name) for name in names if name.endswith(".png"))
 
 
 def _bytes(picture: Tensor) -> np.ndarray:
@@ -150,22 +142,13 @@ def _bytes(picture: Tensor) -> np.ndarray:
 
 
 def _write(path: Path, picture: np.ndarray) -> None:
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".png", picture, COMPRESSION)[1].tobytes())
+    path.write_bytes(to_png(picture))
 
 
 def _read(path: Path, channels: int) -> np.ndarray:
     """[h, w, channels], or [h, w] for one: float32 in 0..1."""
-    data = np.frombuffer(path.read_bytes() if path.exists() else b"", np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    found = 0 if picture is None else 1 if picture.ndim == 2 else picture.shape[2]
-    if picture is None or found != channels:
-        told = f"has {found} channels" if found else "is missing or no picture"
-        raise ValueError(f"{path} {told}, but it must be a PNG of {channels}")
-    if channels > 1:
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB)
-    return picture.astype(np.float32) / np.float32(255)
+    data = path.read_bytes() if path.exists() else b""
+    return from_png(data, channels, str(path)).astype(np.float32) / np.float32(255)
 
 
 def _box_of(values: np.ndarray) -> tuple[int, int, int, int]:

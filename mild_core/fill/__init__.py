@@ -1,7 +1,24 @@
 """Content initialization: something plausible in the hole before the first denoising step."""
 
 from .exemplar import exemplar_fill
-from .plan import Initialization, copy_detail, fill_pathway
+from .fillers import FILLERS, Fill, Filler, Initialization, network_filler
+from .network import InpaintingNetwork, Sides, network_fill
+from .plan import copy_detail, fill_pathway
 from .smooth import smooth_fill
+from .spread import spread_fill
 
-__all__ = ["Initialization", "copy_detail", "exemplar_fill", "fill_pathway", "smooth_fill"]
+__all__ = [
+    "FILLERS",
+    "Fill",
+    "Filler",
+    "Initialization",
+    "InpaintingNetwork",
+    "Sides",
+    "copy_detail",
+    "exemplar_fill",
+    "fill_pathway",
+    "network_fill",
+    "network_filler",
+    "smooth_fill",
+    "spread_fill",
+]

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
-
 from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
 from ..scene.resize import resized
 from .exemplar import exemplar_fill
-from .smooth import smooth_fill
+from .fillers import Fill, Initialization, OnLevel
 
-__all__ = ["Initialization", "copy_detail", "fill_pathway"]
+__all__ = ["copy_detail", "fill_pathway"]
 
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
-Initialization = Literal["exemplar", "smooth", "photo"]
 
 
 def fill_pathway(
-    plan: LayerPlan, pathway: Pathway, how: Initialization, *, seed: int = 0, on_level: Callable[[int, int], None] | None = None
+    plan: LayerPlan, pathway: Pathway, how: Initialization | Fill, *, seed: int = 0, on_level: OnLevel | None = None
 ) -> Tensor:
     """The row's picture with something in the hole for the sampler to start from: [S, S, 3] in 0..1.
 
-    "exemplar" copies patches of what the row may copy from, "smooth" takes the average of what is around the hole, "photo"
-    leaves what is there (for samplers that start from pure noise).
+    `how` is a name of `FILLERS`, or what MILD Fill Holes makes. Pixels outside the hole are the photo's, whatever the filler gives.
+    Raises ValueError for another name, and when the picture of a Fill is not of the photo's size.
     """
+    fill = how if isinstance(how, Fill) else Fill.named(how)
     image, hole, source = _seen(plan, pathway, plan.working_size)
-    if how == "photo":
-        return image
-    if how == "smooth":
-        return smooth_fill(image, source if source.any() else ~hole).where(hole[..., None], image)
-    if how == "exemplar":
-        return exemplar_fill(image, hole, source, seed=seed, on_level=on_level)
-    raise ValueError(f"initialize is {how!r}, but it must be one of exemplar, smooth, photo")
+    filler = fill.background if pathway.role == "background" else fill.people
+    if isinstance(filler, Tensor):
+        filled = plan.working_image(pathway, _of_photo(filler, plan))
+    else:
+        filled = filler(image, hole, source & ~hole, seed, on_level)
+    return filled.to(image).where(hole[..., None], image)
+
+
+def _of_photo(picture: Tensor, plan: LayerPlan) -> Tensor:
+    """The picture that has the holes filled already, on the photo's device."""
+    if picture.shape[:2] != plan.scene.size:
+        (height, width), (photo_height, photo_width) = picture.shape[:2], plan.scene.size
+        raise ValueError(f"picture is {width}×{height}, but it must be {photo_width}×{photo_height}, as the photo is")
+    return picture[..., :3].to(plan.scene.photo)
 
 
 def copy_detail(
@@ -43,7 +47,7 @@ def copy_detail(
     *,
     longest: int = LONGEST_COPIED,
     seed: int = 0,
-    on_level: Callable[[int, int], None] | None = None,
+    on_level: OnLevel | None = None,
 ) -> Tensor:
     """A denoised row [S, S, 3] with its hole painted again, in patches of what the row may copy from.
 

@@ -1,4 +1,4 @@
-"""Pose and parsing networks that the artist put into the models folders, run under ComfyUI's model management.
+"""Pose, parsing and panoptic networks that the artist put into the models folders, run under ComfyUI's model management.
 
 A network is a folder as the hub has it: `vitpose/<name>/model.safetensors` with its `config.json` beside it. transformers
 builds it from the two; nothing is downloaded.
@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,15 +20,16 @@ from comfy import model_management, utils
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
+from ...mild_core.models.panoptic_network import panoptic_memory, panoptic_queries
 from ...mild_core.models.parsing_network import parsing_logits, parsing_memory
 from ...mild_core.models.pose_network import pose_heatmaps, pose_memory
 from ...mild_core.scene.coco import COCO_JOINTS
 from .mini import progress
 from .rows import HEADROOM, evenly, out_of_memory
 
-__all__ = ["PARSING", "POSES", "Held", "load_network", "network_names", "register_folders", "run_network", "unknown_network"]
+__all__ = ["PANOPTIC", "PARSING", "POSES", "Held", "load_network", "network_names", "register_folders", "run_network", "unknown_network"]
 
-POSES, PARSING = "vitpose", "human_parsing"
+POSES, PARSING, PANOPTIC = "vitpose", "human_parsing", "panoptic"
 AT_ONCE = 8  # crops: more of them are no faster, and other models would have to leave for them
 
 
@@ -40,8 +41,21 @@ class Kind(NamedTuple):
     config: str  # class of transformers
     network: str  # class of transformers
     example: str  # a public one
-    forward: Callable[[nn.Module, Tensor], Tensor]
-    memory: Callable[[Any], int]  # numbers that a pass holds for each crop
+    forward: Callable[[nn.Module, Tensor], Any]
+    memory: Callable[..., int]  # numbers that a pass holds for each crop, or for a photo
+    others: tuple[tuple[str, str, str], ...] = ()  # further types that do the same, each with its two classes
+    half: bool = True  # whether it may run in float16
+    passed_over: tuple[str, ...] = ()  # parts of names of weights that only training needs, or that are made anew
+
+    def types(self) -> list[str]:
+        return [self.model_type, *(other[0] for other in self.others)]
+
+    def of_type(self, model_type: str) -> Kind:
+        """The same kind, with the classes of that type."""
+        for other, config, network in self.others:
+            if other == model_type:
+                return self._replace(model_type=other, config=config, network=network)
+        return self
 
 
 KINDS = {
@@ -63,9 +77,27 @@ KINDS = {
         parsing_logits,
         parsing_memory,
     ),
+    PANOPTIC: Kind(
+        "mask2former",
+        "Mask2Former, OneFormer or EoMT",
+        "Mask2FormerConfig",
+        "Mask2FormerForUniversalSegmentation",
+        "facebook/mask2former-swin-base-coco-panoptic",
+        panoptic_queries,
+        panoptic_memory,
+        others=(
+            ("oneformer", "OneFormerConfig", "OneFormerForUniversalSegmentation"),
+            ("eomt", "EomtConfig", "EomtForUniversalSegmentation"),
+            ("eomt_dinov3", "EomtDinov3Config", "EomtDinov3ForUniversalSegmentation"),
+        ),
+        half=False,  # one picture a run: nothing is gained
+        passed_over=("relative_position_index", "criterion.", "text_mapper."),
+    ),
 }
 FROM_ELSEWHERE = ("backbone", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone")
 """Entries of a config.json by which some versions of transformers would fetch weights from the hub."""
+FOR_TRAINING = ("is_training",)
+"""An entry by which OneFormer would want the captions it is trained with."""
 
 
 class Held(nn.Module):
@@ -77,7 +109,7 @@ class Held(nn.Module):
 
 
 def register_folders() -> None:
-    """Let ComfyUI know the two folders, beside those of extra_model_paths.yaml and of other packs."""
+    """Let ComfyUI know these folders, beside those of extra_model_paths.yaml and of other packs."""
     for folder in KINDS:
         known = folder in folder_paths.folder_names_and_paths
         folder_paths.add_model_folder_path(folder, os.path.join(folder_paths.models_dir, folder))
@@ -116,15 +148,16 @@ def load_network(folder: str, name: str | None) -> ModelPatcher:
         raise ValueError(why)
     kind = KINDS[folder]
     file = Path(folder_paths.get_full_path_or_raise(folder, name))
-    config_class, network_class = _classes(kind)
-    config = config_class.from_dict(_described(kind, name, file.with_name("config.json")))
+    described = _described(kind, name, file.with_name("config.json"))
+    config_class, network_class = _classes(kind.of_type(described["model_type"]))
+    config = config_class.from_dict(described)
     _check_labels(folder, name, config)
     weights = utils.load_torch_file(str(file), safe_load=True)
     # not load_state_dict: newer versions have renamed layers, and only this reads weights of before
     network, found = network_class.from_pretrained(
         None, config=config, state_dict=weights, output_loading_info=True, ignore_mismatched_sizes=True, local_files_only=True
     )
-    wrong = {what: len(found[f"{what}_keys"]) for what in ("missing", "unexpected", "mismatched")}
+    wrong = {what: _counted(kind, found[f"{what}_keys"]) for what in ("missing", "unexpected", "mismatched")}
     if any(wrong.values()):
         raise ValueError(
             f"network {name!r} is not the {kind.named} network that its config.json describes: of its {len(network.state_dict())} "
@@ -132,9 +165,14 @@ def load_network(folder: str, name: str | None) -> ModelPatcher:
         )
     load_device, offload_device = model_management.get_torch_device(), model_management.text_encoder_offload_device()
     parameters = sum(p.numel() for p in network.parameters())
-    half = model_management.should_use_fp16(load_device, model_params=parameters)
+    half = kind.half and model_management.should_use_fp16(load_device, model_params=parameters)
     network = network.eval().requires_grad_(False).to(offload_device, torch.float16 if half else torch.float32)
     return ModelPatcher(Held(network), load_device=load_device, offload_device=offload_device)
+
+
+def _counted(kind: Kind, weights: Iterable[Any]) -> int:
+    """How many of these weights the kind does not pass over."""
+    return sum(not any(part in str(weight) for part in kind.passed_over) for weight in weights)
 
 
 def _classes(kind: Kind) -> tuple[Any, Any]:
@@ -154,13 +192,14 @@ def _described(kind: Kind, name: str, config: Path) -> dict[str, Any]:
             "and each network into a folder of its own"
         )
     described = json.loads(config.read_text("utf-8"))
-    if described.get("model_type") != kind.model_type:
-        raise ValueError(f"network {name!r} is of the type {described.get('model_type')!r}, but it must be of {kind.model_type!r}")
+    if described.get("model_type") not in kind.types():
+        types = " or ".join(map(repr, kind.types()))
+        raise ValueError(f"network {name!r} is of the type {described.get('model_type')!r}, but it must be of {types}")
     if kind.model_type == "vitpose":
         backbone = (described.get("backbone_config") or {}).get("model_type")
         if backbone != "vitpose_backbone":
             raise ValueError(f"network {name!r} has a backbone of the type {backbone!r}, but it must be of 'vitpose_backbone'")
-    return {entry: value for entry, value in described.items() if entry not in FROM_ELSEWHERE}
+    return {entry: value for entry, value in described.items() if entry not in FROM_ELSEWHERE + FOR_TRAINING}
 
 
 def _check_labels(folder: str, name: str, config: Any) -> None:

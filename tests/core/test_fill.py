@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import disc, stripes
 
-from mild_core.fill import copy_detail, exemplar_fill, fill_pathway, smooth_fill
+from mild_core.fill import (
+    FILLERS,
+    Fill,
+    Sides,
+    copy_detail,
+    exemplar_fill,
+    fill_pathway,
+    network_fill,
+    network_filler,
+    smooth_fill,
+    spread_fill,
+)
 from mild_core.plan import make_plan
 from mild_core.scene import choose
 
@@ -133,16 +144,143 @@ def test_progress_is_told():
     assert len(told) > 1
 
 
-@pytest.mark.parametrize("how", ["exemplar", "smooth", "photo"])
+def averaging(picture, hidden, seed):
+    """A network that paints the mean of what is not hidden, and by the seed a little of red."""
+    seen = (1 - hidden).sum()
+    mean = (picture * (1 - hidden)).sum((2, 3), keepdim=True) / seen
+    return (mean + torch.tensor([0.01 * seed, 0, 0]).reshape(1, 3, 1, 1)).expand_as(picture)
+
+
+SIDES = Sides(16, 32, 8)
+ALL = {**FILLERS, "network": network_filler(averaging, SIDES)}
+
+
+@pytest.mark.parametrize("how", ALL)
 def test_rows_of_a_plan(two_people, how):
     plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    fill = Fill(ALL[how], ALL[how])
     for pathway in plan.pathways:
-        row, hole = fill_pathway(plan, pathway, how), plan.working_hole(pathway)
+        told = []
+        row, hole = fill_pathway(plan, pathway, fill, on_level=lambda *level, told=told: told.append(level)), plan.working_hole(pathway)
         seen = plan.working_image(pathway, two_people.photo[0])
         assert torch.equal(row[~hole], seen[~hole])
         assert torch.equal(row, seen) == (how == "photo")
-    with pytest.raises(ValueError, match="initialize is 'x'"):
+        assert how == "photo" or told[-1][0] == told[-1][1], "it says when it is done"
+        assert how == "network" or torch.equal(row, fill_pathway(plan, pathway, how)), "a name is the same of both"
+    with pytest.raises(ValueError, match="initialize is 'x', but it must be one of exemplar, smooth, telea, navier-stokes, photo"):
         fill_pathway(plan, plan.pathways[0], "x")
+
+
+def test_background_and_people_are_filled_each_in_its_way(two_people):
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    fill = Fill(FILLERS["telea"], FILLERS["smooth"])
+    assert {pathway.role for pathway in plan.pathways} == {"background", "person"}
+    for pathway in plan.pathways:
+        expected = "telea" if pathway.role == "background" else "smooth"
+        assert torch.equal(fill_pathway(plan, pathway, fill), fill_pathway(plan, pathway, expected))
+        assert not torch.equal(fill_pathway(plan, pathway, "telea"), fill_pathway(plan, pathway, "smooth"))
+
+
+def test_a_picture_that_is_filled_already(two_people):
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    green = torch.tensor([0.1, 0.9, 0.1]).expand(96, 128, 3)
+    for pathway in plan.pathways:
+        row, hole = fill_pathway(plan, pathway, Fill(green, FILLERS["smooth"])), plan.working_hole(pathway)
+        assert torch.equal(row[~hole], plan.working_image(pathway, two_people.photo[0])[~hole])
+        assert torch.allclose(row[hole], green[0, 0], atol=1e-5) == (pathway.role == "background")
+    with pytest.raises(ValueError, match="picture is 64×96, but it must be 128×96, as the photo is"):
+        fill_pathway(plan, plan.pathways[0], Fill(green[:, :64], FILLERS["smooth"]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([40, 48, 53]), st.floats(0.05, 0.95), st.sampled_from([n for n in ALL if n != "photo"]))
+def test_a_hole_is_made_of_the_source_and_of_nothing_else(seed, size, share, how):
+    """Neither what was in the hole nor anybody beside it changes what is filled in; the source stays bit for bit as it was.
+
+    The exemplar fill copies nobody, but a patch is chosen by all it covers: a foot beside the hole helps to find the ground under it.
+    """
+    g = torch.Generator().manual_seed(seed)
+    image, noise = torch.rand(2, size, size, 3, generator=g)
+    hole = disc(size, size, *torch.randint(8, size - 8, (2,), generator=g).tolist(), 7) > 0.5
+    somebody = disc(size, size, *torch.randint(0, size, (2,), generator=g).tolist(), share * 16) > 0.5
+    source = ~hole & ~somebody
+    filled = ALL[how](image, hole, source, seed)
+    kept = ~hole if how == "exemplar" else source
+    other = ALL[how](torch.where(kept[..., None], image, noise), hole, source, seed)
+    assert torch.equal(filled[hole], other[hole])
+    assert torch.equal(filled[source], image[source])
+    assert filled.min() >= 0
+    assert filled.max() <= 1
+
+
+def test_people_who_stay_are_not_smeared_into_the_background():
+    """A red person stands beside the hole: every filler paints the grey street, none the red."""
+    image = torch.full((64, 64, 3), 0.5)
+    hole, stays = disc(64, 64, 32, 24, 10) > 0.5, torch.zeros(64, 64, dtype=torch.bool)
+    stays[:, 34:44] = True
+    image[stays] = torch.tensor([1.0, 0.0, 0.0])
+    image[hole] = torch.tensor([0.0, 0.0, 1.0])
+    for how in [n for n in ALL if n != "photo"]:
+        filled = ALL[how](image, hole, ~hole & ~stays)[hole]
+        assert (filled - 0.5).abs().max() < 0.05, how
+    smeared = spread_fill(image, ~hole)
+    assert (smeared[hole] - 0.5).abs().max() > 0.2, "which it would be, were the person taken for street"
+
+
+@pytest.mark.parametrize("how", ALL)
+def test_without_source_what_is_not_hole_stands_in(how):
+    image, hole = stripes(48, 48), disc(48, 48, 24, 24, 8) > 0.5
+    filled = ALL[how](image, hole, torch.zeros(48, 48, dtype=torch.bool))
+    assert torch.equal(filled[~hole], image[~hole])
+    assert filled.isfinite().all()
+    assert torch.equal(filled, image) == (how == "photo")
+
+
+@pytest.mark.parametrize("method", ["telea", "navier-stokes"])
+def test_a_ramp_is_carried_on(method):
+    image = torch.linspace(0.1, 0.9, 64)[None, :, None].expand(64, 64, 3)
+    hole = disc(64, 64, 32, 32, 8) > 0.5
+    filled = spread_fill(image, ~hole, method)
+    assert (filled - image)[hole].abs().max() < 0.08
+    assert torch.equal(spread_fill(image, torch.zeros(64, 64, dtype=torch.bool), method), torch.full((64, 64, 3), 0.5))
+    with pytest.raises(ValueError, match="method is 'criminisi', but it must be one of telea, navier-stokes"):
+        spread_fill(image, ~hole, "criminisi")
+
+
+@pytest.mark.parametrize(("size", "side"), [(8, 16), (16, 16), (17, 24), (32, 32), (33, 32), (1024, 32)])
+def test_a_network_works_at_a_size_it_takes(size, side):
+    assert SIDES.nearest(size) == side
+    assert Sides(512, 512, 512).nearest(size) == 512
+    seen = []
+
+    def watched(picture, hidden, seed):
+        seen.append((picture, hidden))
+        return torch.full_like(picture, 0.25)
+
+    image, known = torch.rand(size, size, 3), torch.ones(size, size, dtype=torch.bool)
+    known[size // 4 : size // 2, size // 4 : size // 2] = False
+    filled = network_fill(image, known, watched, SIDES)
+    ((picture, hidden),) = seen
+    assert picture.shape == (1, 3, side, side)
+    assert hidden.shape == (1, 1, side, side)
+    assert set(hidden.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(filled[known], image[known])
+    assert torch.allclose(filled[~known], torch.tensor(0.25), atol=1e-5)
+
+
+def test_every_pixel_that_is_hidden_in_part_is_hidden():
+    """White people on black: were one white pixel averaged into what the network sees, it would show."""
+    image, known = torch.zeros(64, 64, 3), torch.ones(64, 64, dtype=torch.bool)
+    known[13:30, 17:34] = False
+    image[~known] = 1.0
+    seen = []
+    network_fill(image, known, lambda picture, hidden, seed: seen.append(picture) or picture, Sides(16, 24, 8))
+    assert seen[0].max() < 1e-6
+
+
+def test_a_network_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"network gave a picture of \(1, 3, 64, 64\), but it must be of \(1, 3, 32, 32\)"):
+        network_fill(stripes(32, 32), disc(32, 32, 9, 9, 4) < 0.5, lambda picture, *_: torch.zeros(1, 3, 64, 64), SIDES)
 
 
 @pytest.mark.parametrize("longest", [1024, 48])
