@@ -61,8 +61,8 @@ class FindPanoptic(io.ComfyNode):
                     "legend",
                     default="",
                     multiline=True,
-                    tooltip="What the values of labels mean, as JSON: a name for each category id (empty: COCO's panoptic categories), or COCO's "
-                    "annotation of the photo with its segments_info. The help page shows both.",
+                    tooltip="What the values of labels mean, as JSON: a name for each category id (empty: COCO's panoptic categories), or "
+                    "COCO's annotation of the photo with its segments_info. The help page shows both.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -155,7 +155,8 @@ class BackgroundPrompt(io.ComfyNode):
                 io.String.Input(
                     "own_template",
                     default="",
-                    tooltip="In place of template, where it is not empty: your own words, with tag and embedding in braces where these go, as template has them.",
+                    tooltip="In place of template, where it is not empty: your own words, with tag and embedding in braces where these go, "
+                    "as template has them.",
                 ),
                 io.Combo.Input(
                     "embedding",
