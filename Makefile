@@ -57,7 +57,7 @@ bench-ablations:  ## score the whole graph and what it is without each part on t
 	$(RUN) scripts/ablations.py --out out/ablations
 	$(RUN) -m mild_core.bench out/scenes-256 --out out/ablations/scores --give-effects --baseline full \
 	    --eraser telea --eraser ns --eraser exemplar $(foreach graph,$(ABLATIONS),--eraser out/ablations/$(graph).json)
-ABLATIONS = full as-sampled no-layers no-attention no-morphology no-fill layers-alone attention-alone morphology-alone fill-alone none
+ABLATIONS = full no-layers no-attention no-morphology no-fill layers-alone attention-alone morphology-alone fill-alone none
 
 bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_quality.py --photos "$(PHOTOS)"
