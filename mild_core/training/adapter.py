@@ -64,10 +64,12 @@ def train(pairs: Path, out: Path, recipe: AdapterRecipe, minutes: float = float(
     optimizer = make_optimizer(model.adapter, recipe)
     prepared, optimizer = accelerator.prepare(model, optimizer)
     loss_of = partial(_loss, prepared, data, sigmas(accelerator.device), recipe, device=accelerator.device)
-    fit(model.adapter, optimizer, loss_of, data, out, recipe, accelerator, minutes)
+    fit(model.adapter, optimizer, loss_of, out, recipe, accelerator, minutes)
 
 
 def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: AdapterRecipe, step: int, device: torch.device) -> Tensor:
+    if step % recipe.rescan_every == 0:
+        data.rescan()
     generator = random_of_step(recipe, step)
     batch = data.batch(recipe.batch, generator)
     guidance = data.shards["guidance"][batch.rows].float() / 255

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Fitted",
     "Pairs",
     "Recipe",
     "denoising_loss",
@@ -46,6 +47,9 @@ __all__ = [
     "rate",
     "save_checkpoint",
 ]
+
+
+LONGEST_GRADIENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -127,53 +131,80 @@ def make_optimizer(learner: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(trained, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=1e-4)
 
 
+class Fitted(NamedTuple):
+    steps: int
+    average: dict[str, Tensor]  # the running average of what was learnt
+
+
 def fit(
     learner: nn.Module,
     optimizer: torch.optim.Optimizer,
     loss_of: Callable[[int], Tensor],
-    data: Pairs,
     out: Path,
     recipe: Recipe,
     accelerator: Accelerator,
-    minutes: float,
-) -> None:
+    minutes: float = float("inf"),
+    show: Callable[[int], None] | None = None,
+    show_every: int = 0,
+) -> Fitted:
     """Train up to `recipe.steps` steps, or for `minutes`; goes on from the last checkpoint under `out`.
 
     Args:
         learner: what is trained, averaged and saved.
-        optimizer: `make_optimizer` of the learner.
-        loss_of: the number of the step to the loss, which must depend on nothing else but the learner and the data.
-        data: the pairs it draws from, looked through again now and then.
+        optimizer: of the learner's parameters, with Adam's moments.
+        loss_of: the number of the step to this process's loss, which must depend on nothing else but the learner and what it draws from.
+        show: called by the first process after every `show_every` steps and after the last.
+
+    Every process runs it; the first one alone writes.
     """
     average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     done = load_checkpoint(out, learner, optimizer, average)
-    log, started, losses = out / "log.jsonl", time.time(), []
+    started = time.time()
+    losses: list[float] = []
     for step in range(done, recipe.steps):
-        if step % recipe.rescan_every == 0:
-            data.rescan()
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * rate(step, recipe)
         loss = loss_of(step)
         accelerator.backward(loss)
-        accelerator.clip_grad_norm_(learner.parameters(), 1.0)
+        accelerator.clip_grad_norm_(learner.parameters(), LONGEST_GRADIENT)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        decay = min(recipe.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, tensor in learner.state_dict().items():
-                average[name].lerp_(tensor, 1 - decay)
-        losses.append(loss.item())
-        over = time.time() - started > minutes * 60
-        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps or over:
-            line = {"step": step + 1, "loss": sum(losses) / len(losses), "pairs": len(data), "seconds": round(time.time() - started)}
-            print(json.dumps(line), flush=True)
-            with log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+        _follow(average, learner, min(recipe.ema, (1 + step) / (10 + step)))
+        seconds = time.time() - started
+        mean, late = _agreed(accelerator, loss.detach(), seconds > minutes * 60)
+        losses.append(mean)
+        last = step + 1 == recipe.steps or late
+        if (step + 1) % recipe.save_every == 0 or last:
+            if accelerator.is_main_process:
+                _log(out, step + 1, sum(losses) / len(losses), seconds, (step + 1 - done) / max(seconds, 1e-9), recipe.steps)
+                save_checkpoint(out, learner, optimizer, average, step + 1)
             losses.clear()
-            save_checkpoint(out, learner, optimizer, average, step + 1)
-        if over:
-            return
+        if show is not None and accelerator.is_main_process and (last or (show_every and (step + 1) % show_every == 0)):
+            show(step + 1)
+        if late:
+            return Fitted(step + 1, average)
+    return Fitted(max(done, recipe.steps), average)
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], learner: nn.Module, decay: float) -> None:
+    for name, tensor in learner.state_dict().items():
+        average[name].lerp_(tensor, 1 - decay)
+
+
+def _agreed(accelerator: Accelerator, loss: Tensor, late: bool) -> tuple[float, bool]:
+    """The mean loss of all processes, and whether one of them finds it late: all must stop at the same step."""
+    told = accelerator.gather(torch.stack([loss.float(), loss.new_tensor(late, dtype=torch.float32)])[None])
+    return float(told[:, 0].mean()), bool(told[:, 1].any())
+
+
+def _log(out: Path, step: int, loss: float, seconds: float, per_second: float, steps: int) -> None:
+    left = (steps - step) / per_second
+    line = {"step": step, "loss": loss, "seconds": round(seconds), "steps_per_second": round(per_second, 3), "seconds_left": round(left)}
+    print(json.dumps(line), flush=True)
+    with (out / "log.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def rate(step: int, recipe: Recipe) -> float:

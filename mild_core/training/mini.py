@@ -74,7 +74,7 @@ def train(
     model, optimizer = accelerator.prepare(model, make_optimizer(model, recipe))
     data, noise_levels = Pairs(pairs), sigmas(accelerator.device)
     loss_of = partial(_loss, model, data, noise_levels, recipe, device=accelerator.device)
-    fit(model, optimizer, loss_of, data, out, recipe, accelerator, minutes)
+    fit(model, optimizer, loss_of, out, recipe, accelerator, minutes)
 
 
 def _start_from(model: MiniModel, path: Path) -> None:
@@ -87,6 +87,8 @@ def _start_from(model: MiniModel, path: Path) -> None:
 
 
 def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
+    if step % recipe.rescan_every == 0:
+        data.rescan()
     generator = random_of_step(recipe, step)
     return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device)
 

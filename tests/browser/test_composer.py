@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from shapes import ROOT
 
 from scripts.example_graphs import PHOTO
@@ -289,7 +290,7 @@ def test_handles_scale_and_turn(node, picture):
     assert three["rotation"] > 0
     picture("turned")
     page.keyboard.press("Escape")
-    assert not page.locator("[data-handle]").count()
+    expect(page.locator("[data-handle]")).to_have_count(0)
     assert page.errors == []
 
 
@@ -301,7 +302,7 @@ def test_layers_snap_and_are_brought_back(node, picture):
     page.mouse.down()
     page.mouse.move(start[0] - 30, start[1] + 2)
     page.mouse.move(start[0] - 40, start[1] + 3)
-    assert page.locator(".mild-guide").count() >= 1
+    expect(page.locator(".mild-guide").first).to_be_attached()
     picture("snapped")
     page.mouse.up()
     assert of(page, "ip2").get("y", 0) == 0, "its lower edge is the photo's"

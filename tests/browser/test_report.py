@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from bench_runs import a_run, with_features, with_pictures
+from playwright.sync_api import expect
 
 from mild_core.bench.report import write_report
 from mild_core.bench.summary import summarize
@@ -117,7 +118,7 @@ def test_a_sheet_opens_a_case_with_a_slider(page, picture):
     assert line.evaluate("node => node.style.left") == "80%"
     picture("zoom")
     page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
+    expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_all_panes_zoom_and_move_together(page):
@@ -137,4 +138,4 @@ def test_all_panes_zoom_and_move_together(page):
     dialog.get_by_role("button", name="Next case").click()
     assert page.locator("#zoom-title").text_content() != title
     dialog.get_by_role("button", name="Close").click()
-    assert page.locator("dialog[open]").count() == 0
+    expect(page.locator("dialog[open]")).to_have_count(0)
