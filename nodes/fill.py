@@ -11,7 +11,7 @@ from .types import FillSocket, schema
 
 __all__ = ["FillHoles"]
 
-NETWORK = "network"
+NETWORK, NO_NETWORK = "network", "none"
 WAYS = ["exemplar", "smooth", "telea", "navier-stokes", NETWORK, "photo"]
 
 
@@ -40,10 +40,10 @@ class FillHoles(io.ComfyNode):
                     tooltip="The same for people who are completed where somebody hid them, from nothing but what is seen of each. "
                     "Networks know places, and paint people badly.",
                 ),
-                # optional, or with an empty folder the graph would end in "required input is missing", which helps nobody
                 io.Combo.Input(
                     "network",
-                    options=fill_networks.network_names(),
+                    options=[NO_NETWORK, *fill_networks.network_names()],
+                    default=NO_NETWORK,
                     optional=True,
                     tooltip="A file in models/inpaint, where background or people is network: big-lama.safetensors, or "
                     "MAT_Places512_G_fp16.safetensors.",
@@ -59,10 +59,10 @@ class FillHoles(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, network: str | None = None) -> bool | str:
-        return (network is None) or fill_networks.unknown_network(network) or True
+        return network in (None, NO_NETWORK) or fill_networks.unknown_network(network) or True
 
     @classmethod
-    def execute(cls, background: str, people: str, network: str | None = None, picture: torch.Tensor | None = None) -> io.NodeOutput:
+    def execute(cls, background: str, people: str, network: str = NO_NETWORK, picture: torch.Tensor | None = None) -> io.NodeOutput:
         if picture is not None and len(picture) != 1:
             raise ValueError(f"picture has {len(picture)} pictures, but it must be one: the photo with its holes filled")
         needed = {people} if picture is not None else {people, background}
@@ -71,6 +71,6 @@ class FillHoles(io.ComfyNode):
         return io.NodeOutput(Fill(behind, fillers[people]))
 
 
-def _painter(name: str | None) -> Filler:
+def _painter(name: str) -> Filler:
     network = fill_networks.load_fill_network(name)
     return network_filler(network, network.sides)

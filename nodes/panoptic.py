@@ -21,7 +21,7 @@ from .types import PanopticSocket, PlanSocket, SceneSocket, schema
 
 __all__ = ["BackgroundPrompt", "FindPanoptic", "PanopticRegions"]
 
-NO_EMBEDDING = "none"
+NO_NETWORK = NO_EMBEDDING = "none"
 
 
 class FindPanoptic(io.ComfyNode):
@@ -36,13 +36,13 @@ class FindPanoptic(io.ComfyNode):
             has_intermediate_output=True,  # a cached run shows its picture again
             inputs=[
                 io.Image.Input("photo", tooltip="One photograph."),
-                # optional, or with an empty folder the graph would end in "required input is missing", which helps nobody
                 io.Combo.Input(
                     "network",
-                    options=network_names(PANOPTIC),
+                    options=[NO_NETWORK, *network_names(PANOPTIC)],
+                    default=NO_NETWORK,
                     optional=True,
                     tooltip="A file in models/panoptic: model.safetensors with its config.json beside it, of a Mask2Former, OneFormer or "
-                    "EoMT such as facebook/mask2former-swin-base-coco-panoptic.",
+                    "EoMT such as facebook/mask2former-swin-base-coco-panoptic. none: labels tell it.",
                 ),
                 io.MultiType.Input(
                     "labels",
@@ -91,10 +91,10 @@ class FindPanoptic(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, network: str | None = None) -> bool | str:
-        return (network is None) or unknown_network(PANOPTIC, network) or True
+        return network in (None, NO_NETWORK) or unknown_network(PANOPTIC, network) or True
 
     @classmethod
-    def execute(cls, photo, labels_are, legend, threshold, overlap, network=None, labels=None) -> io.NodeOutput:
+    def execute(cls, photo, labels_are, legend, threshold, overlap, network=NO_NETWORK, labels=None) -> io.NodeOutput:
         if len(photo) != 1:
             raise ValueError(f"photo is a batch of {len(photo)}, but it must be one photograph")
         if labels is not None:

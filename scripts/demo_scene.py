@@ -3,7 +3,7 @@
 Both photographs come with packages of the environment, so that nothing is downloaded:
     the place: scikit-learn's china.jpg, a photograph by danielbuechele, CC BY 2.0, flickr.com/photos/danielbuechele/6061409035
     the portrait: scikit-image's astronaut, Eileen Collins, a NASA photograph without known copyright restrictions
-The portrait's mask is our own work: assets/astronaut_mask.png.
+The portrait's mask and what the place shows are our own work: assets/astronaut_mask.png, assets/china_labels.png.
 """
 
 from __future__ import annotations
@@ -15,9 +15,33 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-__all__ = ["DemoScene", "demo_scene"]
+__all__ = ["SEGMENTS", "DemoScene", "demo_scene"]
 
-MASK = Path(__file__).resolve().parents[1] / "assets" / "astronaut_mask.png"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+MASK, STUFF = ASSETS / "astronaut_mask.png", ASSETS / "china_labels.png"
+PERSON = 1  # COCO's category ids, here and in STUFF
+
+
+class SegmentColour(NamedTuple):
+    """How COCO's panoptic format shows a segment: by a colour that is its id."""
+
+    colour: tuple[int, int, int]
+    category_id: int
+
+    @property
+    def id(self) -> int:
+        return self.colour[0] + 256 * self.colour[1] + 65536 * self.colour[2]
+
+
+PEOPLE = tuple(SegmentColour(colour, PERSON) for colour in ((220, 20, 60), (250, 140, 20), (240, 210, 60)))  # nearest first
+SEGMENTS = (
+    *PEOPLE,
+    SegmentColour((110, 170, 230), 187),  # sky
+    SegmentColour((40, 80, 150), 178),  # water
+    SegmentColour((60, 150, 70), 184),  # trees
+    SegmentColour((150, 100, 90), 197),  # building
+)
+"""What the demo's photo shows, as its panoptic picture tells it."""
 
 
 class Copy(NamedTuple):
@@ -40,10 +64,12 @@ class DemoScene:
     Attributes:
         background: [H, W, 3] uint8, the place with nobody in it.
         people: [H, W, 4] uint8 each, nearest first: everybody whole, straight alpha.
+        stuff: [H, W] uint8, what the place shows: COCO's category ids.
     """
 
     background: np.ndarray
     people: tuple[np.ndarray, ...]
+    stuff: np.ndarray
 
     @property
     def photo(self) -> np.ndarray:
@@ -63,6 +89,16 @@ class DemoScene:
         """[H, W, 3] uint8: `labels` in the red channel, and green and blue that an eye can tell apart."""
         shades = np.array([(0, 0), (190, 90), (110, 230), (230, 220)], np.uint8)
         return np.dstack([self.labels, shades[self.labels]])
+
+    @property
+    def panoptic(self) -> np.ndarray:
+        """[H, W, 3] uint8: what the photo shows, in the colours of SEGMENTS."""
+        labels, picture = self.labels, np.zeros_like(self.background)
+        for segment in SEGMENTS[len(PEOPLE) :]:
+            picture[self.stuff == segment.category_id] = segment.colour
+        for number, segment in enumerate(PEOPLE, start=1):
+            picture[labels == number] = segment.colour
+        return picture
 
     def without(self, numbers: tuple[int, ...] | list[int]) -> np.ndarray:
         """[H, W, 3] uint8: the true picture when these people go."""
@@ -85,7 +121,8 @@ def demo_scene() -> DemoScene:
 
     place = np.array(load_sample_image("china.jpg"))
     portrait = np.dstack([astronaut(), np.asarray(Image.open(MASK))])
-    return DemoScene(place, tuple(_paste(portrait, copy, *place.shape[:2]) for copy in COPIES))
+    people = tuple(_paste(portrait, copy, *place.shape[:2]) for copy in COPIES)
+    return DemoScene(place, people, np.array(Image.open(STUFF)))
 
 
 def _paste(portrait: np.ndarray, copy: Copy, height: int, width: int) -> np.ndarray:

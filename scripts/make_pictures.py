@@ -31,8 +31,8 @@ WORKFLOWS, PICTURES = ROOT / "workflows", ROOT / "web" / "docs" / "pictures"
 SIDE = 512  # pixels of a thumbnail
 CORNER, VIEWED = 180, 1200  # pixels of the page: where pictures begin, clear of the frontend's bars, and what a thumbnail shows
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-RUNNABLE = ("erase", "erase_shadows", "erase_guided", "recompose", "erase_batch")
-SHOWN_ONLY = ("erase_checkpoint", "erase_pose", "erase_flux_fill")
+RUNNABLE = ("erase", "erase_shadows", "erase_guided", "recompose", "erase_batch", "magiceraser")
+SHOWN_ONLY = ("erase_checkpoint", "erase_pose", "erase_flux_fill", "magiceraser_checkpoint")
 NODES = {  # picture: (graph, node's type)
     "people_picker": ("erase", "MILDSplitPeople"),
     "bodies": ("erase", "MILDMorphology"),
@@ -42,6 +42,7 @@ NODES = {  # picture: (graph, node's type)
     "save_layers": ("recompose", "MILDSaveLayers"),
     "shadows": ("erase_shadows", "MILDFindEffects"),
     "guidance": ("erase_guided", "MILDGuidanceMaps"),
+    "panoptic": ("magiceraser", "MILDPanoptic"),
 }
 VIEW = """({ at, to, scale }) => {
     const { ds } = window.app.canvas;
@@ -75,6 +76,7 @@ FILES = {  # what the graphs that are only shown name; empty, so that they look 
     "diffusion_models": ["flux1-fill-dev.safetensors"],
     "text_encoders": ["clip_l.safetensors", "t5xxl_fp8_e4m3fn.safetensors"],
     "vae": ["ae.safetensors"],
+    "inpaint": ["big-lama.safetensors"],
 }
 
 

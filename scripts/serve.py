@@ -23,19 +23,22 @@ if not __package__:
 from mild_core.remote import Server  # noqa: E402
 from scripts.bootstrap import cache_root  # noqa: E402
 from scripts.demo_scene import demo_scene  # noqa: E402
-from scripts.example_graphs import MORE_PEOPLE, MORE_PHOTO, PEOPLE, PHOTO  # noqa: E402
+from scripts.example_graphs import MORE_PEOPLE, MORE_PHOTO, PANOPTIC, PEOPLE, PHOTO  # noqa: E402
 
 
 def put_demo(folder: Path) -> None:
     """Write the pictures that the example workflows name into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = demo_scene()
-    for photo, people, pixels, values in (
-        (PHOTO, PEOPLE, scene.photo, scene.colours),
-        (MORE_PHOTO, MORE_PEOPLE, scene.photo[:, ::-1], scene.colours[:, ::-1]),  # the same, mirrored
-    ):
-        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / photo)
-        Image.fromarray(np.ascontiguousarray(values)).save(folder / people)
+    pictures = {
+        PHOTO: scene.photo,
+        PEOPLE: scene.colours,
+        PANOPTIC: scene.panoptic,
+        MORE_PHOTO: scene.photo[:, ::-1],  # the same, mirrored
+        MORE_PEOPLE: scene.colours[:, ::-1],
+    }
+    for name, pixels in pictures.items():
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name)
 
 
 def main() -> None:

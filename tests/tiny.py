@@ -182,6 +182,16 @@ def save_sd15_controlnet(path: Path) -> None:
     save_file({f"control_model.{n}": random_weight(n, t) for n, t in control.state_dict().items()}, str(path))
 
 
+def save_lama(path: Path) -> None:
+    """A random LaMa of the true architecture and size, with the names of the published file."""
+    from safetensors.torch import save_file
+    from spandrel.architectures.LaMa import LaMa
+
+    torch.manual_seed(0)
+    tensors = LaMa(in_nc=4, out_nc=3).state_dict()
+    save_file({name.replace("model.model.", "generator.model.", 1): tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
 def random_weight(name: str, like: Tensor) -> Tensor:
     """Weights of a scale that neither dies out nor blows up: norms at 1, the rest small."""
     if not like.is_floating_point():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from shapes import ROOT
-from tiny import save_sd15_controlnet, save_sd15_inpaint
+from tiny import save_lama, save_sd15_controlnet, save_sd15_inpaint
 
 
 def put(server, folder, name, save):
@@ -41,3 +41,29 @@ def test_the_checkpoint_workflows_run(server, scene, name):
         (picture,) = server.run(graph)["picture"]["images"]
         without = np.array(Image.open(io.BytesIO(server.view(picture))))
         assert (without[~untouched] != image[~untouched]).any(), "the poses make no difference"
+
+
+def test_the_graph_of_magiceraser_runs_on_a_checkpoint(server, scene):
+    graph = json.loads((ROOT / "workflows" / "api" / "magiceraser_checkpoint.json").read_text(encoding="utf-8"))
+    put(server, "checkpoints", graph["model"]["inputs"]["ckpt_name"], save_sd15_inpaint)
+    put(server, "inpaint", graph["fill"]["inputs"]["network"], save_lama)
+    assert graph["sample"]["inputs"]["denoise"] == 0.9
+    graph["sample"]["inputs"]["steps"] = 2
+    graph["encode"]["inputs"]["working_size"] = 128
+    graph["said"] = {"class_type": "PreviewAny", "inputs": {"source": graph["background"]["inputs"]["text"]}}
+
+    def run():
+        made = server.run(graph)
+        images = [np.array(Image.open(io.BytesIO(server.view(made[node]["images"][0]))).convert("RGB")) for node in ("picture", "changed")]
+        return made, images[0], images[1][..., 0] > 0
+
+    made, image, touched = run()
+    assert made["said"]["text"] == ["A photo of sky"], "most of what is around those who go"
+    assert 0.1 < touched.mean() < 0.5
+    assert (image[~touched] == scene.photo[~touched]).all()
+    assert (image[touched] != scene.photo[touched]).any(-1).mean() > 0.9
+    for node, inputs in (("fill", {"background": "smooth"}), ("attend", {"strength": 0.0}), ("background", {"text": ""})):
+        kept = dict(graph[node]["inputs"])
+        graph[node]["inputs"] |= inputs
+        assert (run()[1] != image).any(), f"{node} makes no difference"
+        graph[node]["inputs"] = kept

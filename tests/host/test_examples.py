@@ -13,6 +13,7 @@ from psd_tools import PSDImage
 from shapes import ROOT
 
 from mild_core.remote import GraphError
+from scripts.demo_scene import SEGMENTS
 from scripts.example_graphs import COMPOSED, MORE_PHOTO, PHOTO
 
 
@@ -78,6 +79,25 @@ def test_another_picture_stands_in_for_the_background(server):
     stays = [index for index, person in enumerate(people["people"], start=1) if not person["erased"]]
     assert (picture == other).all(-1)[:100].all(), "the sky, where nobody is, is the other picture's"
     assert (abs(picture - photo).max(-1) <= 1)[np.isin(owners, stays)].mean() > 0.8, "who stays stands before it"
+
+
+def test_magiceraser_takes_the_people_from_what_the_photo_shows(server, scene):
+    asked = graph("magiceraser")
+    asked["sample"]["inputs"]["steps"] = 2
+    asked["decode"]["inputs"]["detail"] = "as sampled"
+    made = server.run(asked)
+    (people,) = made["scene"]["mild_people"]
+    owners = pixels(server, people["owners"])[..., 0]
+    goes = [number for number, person in enumerate(people["people"], start=1) if person["erased"]]
+    assert (np.isin(owners, goes) == np.isin(scene.labels, (1, 2))).all(), "the largest, and who stands in front of her"
+    picture = pixels(server, made["picture"]["images"][0])
+    gone = np.isin(scene.labels, (1, 2))
+    assert (picture[gone] != scene.photo[gone]).any(-1).mean() > 0.98
+    assert (picture[scene.labels == 3] == scene.photo[scene.labels == 3]).all()
+    less = json.dumps({"segments_info": [{"id": segment.id, "category_id": segment.category_id} for segment in SEGMENTS[:4]]})
+    asked["panoptic"]["inputs"]["legend"] = less  # people and the sky
+    other = pixels(server, server.run(asked)["picture"]["images"][0])
+    assert (other != picture).any(), "what is background makes no difference"
 
 
 @pytest.mark.parametrize(("name", "files"), [("erase_flux_fill", {"model", "clip", "vae"})])

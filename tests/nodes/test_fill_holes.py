@@ -128,7 +128,7 @@ def test_every_way_that_needs_no_file(pack, rooms, folder, scene, how):
 def test_all_options_are_ways(rooms, folder):
     background, people, network, _ = rooms.nodes.FillHoles.define_schema().inputs
     assert set(background.options) == set(people.options) == {*rooms.fill.FILLERS, "network"}
-    assert network.options == []
+    assert network.options == ["none"]
 
 
 def test_background_and_people_each_in_their_way(pack, rooms, folder, scene):
@@ -158,7 +158,7 @@ def test_a_picture_stands_in_for_the_background(pack, rooms, folder, scene):
 @pytest.mark.parametrize("rename", [big_lama, lambda name: name, lambda name: name.replace("model.model.", "model.", 1)])
 def test_lama_from_a_file(pack, rooms, folder, scene, lama, rename):
     name = save(lama, folder / "big-lama.safetensors", rename)
-    assert rooms.nodes.FillHoles.define_schema().inputs[2].options == [name], "the list is made anew for each refresh"
+    assert rooms.nodes.FillHoles.define_schema().inputs[2].options == ["none", name], "the list is made anew for each refresh"
     (fill,) = rooms.nodes.FillHoles.execute("network", "exemplar", name).args
     rows, plan = encoded(pack, rooms, scene, fill)
     check(rows, plan, scene)
@@ -300,9 +300,9 @@ def test_files_that_are_no_such_network(rooms, folder, lama, monkeypatch):
     def load(name):
         return rooms.nodes.FillHoles.execute("network", "exemplar", name)
 
-    with pytest.raises(ValueError, match="network is None, but there is none in models/inpaint: put a LaMa or MAT network, such"):
-        load(None)
-    rooms.nodes.FillHoles.execute("exemplar", "exemplar", None)  # where none is asked for
+    with pytest.raises(ValueError, match="network is 'none', but there is none in models/inpaint: put a LaMa or MAT network, such"):
+        load("none")
+    rooms.nodes.FillHoles.execute("exemplar", "exemplar")  # where none is asked for
     save(ESRGAN(num_filters=4, num_blocks=1, scale=2), folder / "upscaler.safetensors")
     with pytest.raises(ValueError, match=r"network is 'other', but it must be one of upscaler\.safetensors; for others put"):
         load("other")
@@ -409,6 +409,6 @@ def test_where_the_start_differs(pack):
 
 
 def test_a_missing_file_is_told_before_the_graph_runs(rooms, folder, lama):
-    assert rooms.nodes.FillHoles.validate_inputs() is True
+    assert rooms.nodes.FillHoles.validate_inputs() is rooms.nodes.FillHoles.validate_inputs("none") is True
     assert "there is none in models/inpaint" in rooms.nodes.FillHoles.validate_inputs("gone.safetensors")
     assert rooms.nodes.FillHoles.validate_inputs(save(lama, folder / "lama.safetensors", big_lama)) is True

@@ -67,7 +67,7 @@ def test_every_network_from_its_files(pack, rooms, folders, shown, kind):
     folder = folders / "panoptic" / kind
     network.save_pretrained(folder, safe_serialization=True)
     name = f"{kind}/model.safetensors"
-    assert rooms.nodes.FindPanoptic.define_schema().inputs[1].options == [name], "the list is made anew for each refresh"
+    assert rooms.nodes.FindPanoptic.define_schema().inputs[1].options == ["none", name], "the list is made anew for each refresh"
     masks, panoptic, picture, words = find(pack, rooms, network=name, threshold=0.0, overlap=0.0)
     models = rooms.run
     seen = models.panoptic_input(stripes(*SIZE), network.config)
@@ -111,7 +111,7 @@ def test_older_files_of_a_network(pack, rooms, folders, shown):
 def test_no_network_and_no_labels_is_said(pack, rooms, folders):
     with pytest.raises(ValueError, match=r"there is none in models/panoptic: put model\.safetensors and config\.json of a Mask2Former"):
         find(pack, rooms)
-    assert rooms.nodes.FindPanoptic.validate_inputs() is True
+    assert rooms.nodes.FindPanoptic.validate_inputs() is rooms.nodes.FindPanoptic.validate_inputs("none") is True
     assert "there is none in models/panoptic" in rooms.nodes.FindPanoptic.validate_inputs("gone")
 
 
