@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations scenes score sheet bench-methods train train-adapter
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser scenes score sheet bench-methods train train-adapter
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -58,6 +58,10 @@ bench-ablations:  ## score the whole graph and what it is without each part on t
 	$(RUN) -m mild_core.bench out/scenes-256 --out out/ablations/scores --give-effects --baseline full \
 	    --eraser telea --eraser ns --eraser exemplar $(foreach graph,$(ABLATIONS),--eraser out/ablations/$(graph).json)
 ABLATIONS = full no-layers no-attention no-morphology no-fill layers-alone attention-alone morphology-alone fill-alone none
+
+bench-magiceraser:  ## MagicEraser's ablation by its protocol: PHOTOS=../shared/photos, or BENCH=dir; FILES="--checkpoint a.safetensors …"
+	test "$(BENCH)" != out/scenes || $(RUN) -m mild_core.data scenes --photos "$(PHOTOS)" --out out/scenes --count 100 --jobs $(JOBS)
+	$(RUN) scripts/bench_magiceraser.py "$(BENCH)" --out out/magiceraser $(if $(NETWORKS),--networks "$(NETWORKS)") $(FILES)
 
 bench-quality:  ## score erasing against the truth on a photo library: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_quality.py --photos "$(PHOTOS)"

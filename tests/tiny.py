@@ -139,6 +139,14 @@ def unreachable() -> Family:
     return _build("PixArtAlpha", torch.float32, shape, channels=4, text=16)
 
 
+def put(server: Any, folder: str, name: str, save: Callable[[Path], object]) -> None:
+    """A file among a server's models, made once."""
+    path = server.base / "models" / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        save(path)
+
+
 def save_sd15_inpaint(path: Path) -> None:
     """A checkpoint file that ComfyUI takes for SD1.5 inpainting: its UNet with two narrow levels, CLIP-L, and TAESD as VAE."""
     load_pack()

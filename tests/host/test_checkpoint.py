@@ -7,15 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from shapes import ROOT
-from tiny import save_lama, save_sd15_controlnet, save_sd15_inpaint
-
-
-def put(server, folder, name, save):
-    """A file among the server's models, made once."""
-    path = server.base / "models" / folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        save(path)
+from tiny import put, save_lama, save_sd15_controlnet, save_sd15_inpaint
 
 
 @pytest.mark.parametrize("name", ["erase_checkpoint", "erase_pose"])
