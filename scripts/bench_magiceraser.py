@@ -34,7 +34,8 @@ from scripts.magiceraser_rows import ROWS, Files, Row, lacks, row_nodes  # noqa:
 __all__ = ["beside_the_paper", "write_graphs"]
 
 MEASURES = ("psnr.full", "ssim.full", "lpips_alex.full", "fid.full", "psnr.hole", "haarpsi.hole")
-OWN_PAIRS = "The bundled model's pairs are its own, neither random masks nor OLRD: i, iii and iv are the same weights with and without the other parts."
+OWN_PAIRS = """The bundled model's pairs are its own, neither random masks nor OLRD: i, iii and iv are the same weights with and without the
+other parts."""
 COPIED = "iv-copied"  # row iv, with the detail copied from the photo as the shipped graph has it
 
 
