@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser scenes score sheet bench-methods train train-adapter
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser scenes score sheet bench-methods train train-adapter train-prompt
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -93,16 +93,23 @@ sheet:  ## real photographs through the shipped graph, to look at: PHOTOS=../sha
 bench-methods:  ## what each attention method does to the bundled model: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_methods.py --photos "$(PHOTOS)"
 
-# Three steps, each of which may be run by itself; training goes on from the last checkpoint in RUNS.
-# 1. pairs of (photo with people, truth) from a folder with places/ and people/; 2. train; 3. the weights that the pack ships.
+# Each recipe is a file; training goes on from the last checkpoint, and writes the result with a model card.
+# First pairs of (photo with people, truth), from a folder with places/ and people/.
+RECIPES = mild_core/training/recipes
 train:  ## train the bundled model: PHOTOS=… RUNS=runs/mini COUNT=20000 MINUTES=600
 	test -d "$(PAIRS)" || $(RUN) -m mild_core.training prepare --photos "$(PHOTOS)" --out "$(PAIRS)" --count $(COUNT)
-	$(RUN) -m mild_core.training train --pairs "$(PAIRS)" --out "$(RUNS)" --minutes $(MINUTES)
-	$(RUN) -m mild_core.training export --run "$(RUNS)" --out mild_core/models/mini.safetensors
+	$(RUN) -m mild_core.training train $(RECIPES)/mini.toml files.pairs="$(PAIRS)" out="$(RUNS)" minutes=$(MINUTES) result.out="$(RUNS)/mini.safetensors"
 
-# The same three steps for the adapter: pairs of hidden people with what is guessed of their bodies, training, the file.
+# The adapter's pairs are hidden people with what is guessed of their bodies.
 ADAPTER ?= runs/adapter
 train-adapter:  ## train the bundled model's morphology adapter: PHOTOS=… ADAPTER=runs/adapter COUNT=1600 MINUTES=600
 	test -d "$(ADAPTER)/pairs" || $(RUN) -m mild_core.training prepare-guided --photos "$(PHOTOS)" --out "$(ADAPTER)/pairs" --count $(COUNT) --size 192
-	$(RUN) -m mild_core.training train-adapter --pairs "$(ADAPTER)/pairs" --out "$(ADAPTER)" --minutes $(MINUTES)
-	$(RUN) -m mild_core.training export-adapter --run "$(ADAPTER)" --out "$(ADAPTER)/morphology.safetensors"
+	$(RUN) -m mild_core.training train $(RECIPES)/adapter.toml files.pairs="$(ADAPTER)/pairs" out="$(ADAPTER)" minutes=$(MINUTES) result.out="$(ADAPTER)/morphology.safetensors"
+
+# MagicEraser's prompt tuning: removal pairs, training, and the two files that ComfyUI's loaders read.
+PROMPT ?= runs/prompt
+MODEL ?=
+train-prompt:  ## tune a word and a LoRA of an SD1.5 inpainting model: MODEL=diffusers-folder PHOTOS=… PROMPT=runs/prompt COUNT=20000 MINUTES=600
+	test -d "$(MODEL)/unet" || { echo "MODEL is '$(MODEL)', but it must be a diffusers folder of an SD1.5 inpainting model"; exit 2; }
+	$(RUN) -m mild_core.data olrd --photos "$(PHOTOS)/people" --out "$(PROMPT)/pairs" --count $(COUNT) --jobs $(JOBS)
+	$(RUN) -m mild_core.training train $(RECIPES)/magiceraser.toml files.model="$(MODEL)" files.pairs="$(PROMPT)/pairs" out="$(PROMPT)/run" minutes=$(MINUTES) result.out="$(PROMPT)/models"

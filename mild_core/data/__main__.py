@@ -13,7 +13,7 @@ from .olrd_set import OlrdSettings, build_pairs
 from .recipe import MOST_PEOPLE
 from .scene_set import Settings, build_scenes
 
-__all__ = ["main", "scenes"]
+__all__ = ["main", "pairs", "scenes"]
 
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
@@ -76,6 +76,11 @@ def _olrd(asked: argparse.Namespace) -> None:
 def scenes() -> int:
     """The step `scenes` as a command of its own, `mild-scenes`."""
     return main(["scenes", *sys.argv[1:]])
+
+
+def pairs() -> int:
+    """The step `olrd` as a command of its own, `mild-pairs`."""
+    return main(["olrd", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

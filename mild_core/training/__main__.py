@@ -1,107 +1,100 @@
-"""Command line of the trainer; see `--help` of each step."""
+"""Training: pairs are prepared, and a recipe's file is run.
+
+python -m mild_core.training train mild_core/training/recipes/mini.toml settings.steps=500
+accelerate launch -m mild_core.training train mine.toml        # several GPUs
+"""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ..models.mini import WEIGHTS
-from .adapter import AdapterRecipe
-from .adapter import export as export_adapter
-from .adapter import train as train_adapter
-from .loop import Recipe
-from .mini import export as export_mini
-from .mini import train as train_mini
-from .prepare import prepare as make_pairs
-from .prompt import PromptRecipe
-from .prompt import export as export_prompt
-from .prompt import train as train_prompt
-from .prompt_captions import QUESTION, caption_folder
-from .prompt_pairs import INDEX, read_index
+__all__ = ["main", "train"]
+
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m mild_core.training", description=__doc__)
-    steps = parser.add_subparsers(dest="step", required=True)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a step; its exit status: 0, 2 for what cannot be done, 130 when interrupted."""
+    from .prompt_captions import QUESTION
 
-    _add_prepare(steps.add_parser("prepare", help="make training pairs from a photo library"))
-    train = steps.add_parser("train", help="train; goes on from the last checkpoint under --out")
-    train.add_argument("--start-from", type=Path, help="a weights file to begin with in place of random weights")
-    _add_train(train, Recipe)
-    _add_export(steps.add_parser("export", help="write the running average of a run as a weights file"))
+    shown = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m mild_core.training", description=__doc__, formatter_class=shown)
+    steps = parser.add_subparsers(required=True)
+    _add_prepare(steps.add_parser("prepare", help="make training pairs from photographs"), guided=False)
+    _add_prepare(steps.add_parser("prepare-guided", help="make the adapter's training pairs"), guided=True)
 
-    guided = steps.add_parser("prepare-guided", help="make training pairs of hidden people, with guidance")
-    _add_prepare(guided)
-    adapter = steps.add_parser("train-adapter", help="train an adapter of the bundled model; goes on from the last checkpoint under --out")
-    adapter.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model, which stays as it is")
-    _add_train(adapter, AdapterRecipe)
-    _add_export(steps.add_parser("export-adapter", help="write the running average of a run as a T2I-Adapter file"))
-
-    prompt = steps.add_parser("train-prompt", help="tune a word and a LoRA of an SD1.5 inpainting model; goes on from the last checkpoint")
-    prompt.add_argument(
-        "--model", type=Path, required=True, help="diffusers folder of the model: unet, vae, text_encoder, tokenizer, scheduler"
-    )
-    _add_train(prompt, PromptRecipe)
-    exported = steps.add_parser("export-prompt", help="write embedding and LoRA of a run as files for ComfyUI's stock loaders")
-    _add_export(exported)
-    exported.add_argument("--name", default="background_completion", help="of both files; the prompt has embedding:NAME")
     caption = steps.add_parser("caption", help="write NAME.txt beside every photo that has none, such as the truths of removal pairs")
     caption.add_argument("--photos", type=Path, required=True)
     caption.add_argument("--network", type=Path, required=True, help="folder of an image-to-text network of transformers")
     caption.add_argument("--question", default="", help=f'"{QUESTION}", for networks that are asked; the tags are those of ../index.csv')
     caption.add_argument("--device", default="cpu")
+    caption.set_defaults(run=_caption)
 
-    arguments = vars(parser.parse_args())
-    step = arguments.pop("step")
-    if step in ("prepare", "prepare-guided"):
-        make_pairs(guided=step == "prepare-guided", **arguments)
-    elif step == "train":
-        train_mini(recipe=_taken(Recipe, arguments), **arguments)
-    elif step == "export":
-        export_mini(**arguments)
-    elif step == "train-adapter":
-        train_adapter(recipe=_taken(AdapterRecipe, arguments), **arguments)
-    elif step == "export-adapter":
-        export_adapter(**arguments)
-    elif step == "train-prompt":
-        train_prompt(recipe=_taken(PromptRecipe, arguments), **arguments)
-    elif step == "export-prompt":
-        export_prompt(**arguments)
-    elif step == "caption":
-        index = arguments["photos"].parent
-        tags = {words.id: words.tag for words in read_index(index)} if (index / INDEX).exists() else {}
-        print(f"{caption_folder(tags=tags, **arguments)} captions written")
+    run = steps.add_parser("train", help="run a recipe's file; goes on from the last checkpoint, and writes the result with a model card")
+    run.add_argument("recipe", type=Path, help="a recipe's file, such as those in mild_core/training/recipes")
+    run.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="in place of what the file says, such as settings.steps=500")
+    run.add_argument("--result-only", action="store_true", help="write the result of what is trained already")
+    run.set_defaults(run=_train)
+
+    asked = parser.parse_args(argv)
+    try:
+        asked.run(asked)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
 
 
-def _add_prepare(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--photos", type=Path, required=True, help="folder with places/, people/ and perhaps misc/")
+def train() -> int:
+    """The step `train` as a command of its own, `mild-train`."""
+    return main(["train", *sys.argv[1:]])
+
+
+def _add_prepare(step: argparse.ArgumentParser, guided: bool) -> None:
+    step.add_argument("--photos", type=Path, required=True, help="photo library: a folder with places/ and people/")
     step.add_argument("--out", type=Path, required=True)
-    step.add_argument("--count", type=int, default=4096)
-    step.add_argument("--size", type=int, default=256, help="crop size in pixels")
+    step.add_argument("--count", type=int, required=True)
+    step.add_argument("--size", type=int, default=256)
     step.add_argument("--workers", type=int, default=2)
     step.add_argument("--split", choices=("train", "held-out"), default="train")
     step.add_argument("--first-seed", type=int, default=0)
+    step.set_defaults(run=_prepare, guided=guided)
 
 
-def _add_train(step: argparse.ArgumentParser, recipe: type[Any]) -> None:
-    step.add_argument("--pairs", type=Path, required=True)
-    step.add_argument("--out", type=Path, required=True)
-    step.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long, with a checkpoint")
-    for field in fields(recipe):
-        step.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+def _prepare(asked: argparse.Namespace) -> None:
+    from .prepare import prepare
+
+    prepare(asked.photos, asked.out, asked.count, asked.size, asked.workers, asked.split, asked.first_seed, asked.guided)
 
 
-def _add_export(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--run", type=Path, required=True)
-    step.add_argument("--out", type=Path, required=True)
+def _caption(asked: argparse.Namespace) -> None:
+    from .prompt_captions import caption_folder
+    from .prompt_pairs import INDEX, read_index
+
+    index = asked.photos.parent
+    tags = {words.id: words.tag for words in read_index(index)} if (index / INDEX).exists() else {}
+    print(f"{caption_folder(asked.photos, asked.network, asked.question, tags, asked.device)} captions written")
 
 
-def _taken(recipe: type[Any], arguments: dict[str, Any]) -> Any:
-    """The recipe that the arguments hold, which they hold no more."""
-    return recipe(**{field.name: arguments.pop(field.name) for field in fields(recipe)})
+def _train(asked: argparse.Namespace) -> None:
+    from accelerate import PartialState
+
+    from .card import write_card
+    from .recipes import read_plan
+
+    plan = read_plan(asked.recipe, asked.changes)
+    if not asked.result_only:
+        plan.kind.train(**plan.files, out=plan.out, recipe=plan.settings, minutes=plan.minutes)
+    if plan.result and PartialState().is_main_process:
+        made = plan.kind.export(plan.out, **plan.result)
+        print(f"wrote {', '.join(map(str, made))} and {write_card(plan, made)}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -86,11 +86,12 @@ def drop_guidance(guidance: Tensor, each: float, everything: float, generator: t
     return guidance * kept.repeat_interleave(guidance.shape[1] // len(GUIDANCE), 1)[:, :, None, None]
 
 
-def export(run: Path, out: Path, notes: dict[str, str] | None = None) -> None:
-    """Write the running average of a run as an adapter that ComfyUI's stock loader reads.
+def export(run: Path, out: Path, notes: dict[str, str] | None = None) -> list[Path]:
+    """Write the running average of a run as an adapter that ComfyUI's stock loader reads; the files written.
 
     Raises FileNotFoundError when the run has no checkpoint.
     """
     adapter: Any = make_adapter()
     step = load_average(run, adapter)
     save_adapter(out, adapter, {"steps": step, **(notes or {})})
+    return [out]

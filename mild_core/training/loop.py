@@ -16,7 +16,7 @@ the number of the step alone, so a run that was cut off goes on as if it had not
 
 from __future__ import annotations
 
-import json
+import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 __all__ = [
+    "LOG",
     "Batch",
     "Fitted",
     "Pairs",
@@ -45,11 +46,14 @@ __all__ = [
     "make_optimizer",
     "random_of_step",
     "rate",
+    "read_log",
     "save_checkpoint",
 ]
 
 
 LONGEST_GRADIENT = 1.0
+LOG = "log.csv"  # of a run, beside its checkpoint: a line for every checkpoint
+COLUMNS = ("step", "loss", "seconds", "steps_per_second", "seconds_left")
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def fit(
     average = {n: t.detach().clone() for n, t in learner.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     done = load_checkpoint(out, learner, optimizer, average)
-    started = time.time()
+    started, before = time.time(), max((line["seconds"] for line in read_log(out)), default=0.0) if done else 0.0
     losses: list[float] = []
     for step in range(done, recipe.steps):
         for group in optimizer.param_groups:
@@ -177,7 +181,8 @@ def fit(
         last = step + 1 == recipe.steps or late
         if (step + 1) % recipe.save_every == 0 or last:
             if accelerator.is_main_process:
-                _log(out, step + 1, sum(losses) / len(losses), seconds, (step + 1 - done) / max(seconds, 1e-9), recipe.steps)
+                per_second = (step + 1 - done) / max(seconds, 1e-9)
+                _log(out, step + 1, sum(losses) / len(losses), before + seconds, per_second, recipe.steps)
                 save_checkpoint(out, learner, optimizer, average, step + 1)
             losses.clear()
         if show is not None and accelerator.is_main_process and (last or (show_every and (step + 1) % show_every == 0)):
@@ -201,10 +206,21 @@ def _agreed(accelerator: Accelerator, loss: Tensor, late: bool) -> tuple[float, 
 
 def _log(out: Path, step: int, loss: float, seconds: float, per_second: float, steps: int) -> None:
     left = (steps - step) / per_second
-    line = {"step": step, "loss": loss, "seconds": round(seconds), "steps_per_second": round(per_second, 3), "seconds_left": round(left)}
-    print(json.dumps(line), flush=True)
-    with (out / "log.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    print(f"step {step}/{steps}: loss {loss:.4g}, {per_second:.3g} steps a second, {left / 60:.0f} minutes left", flush=True)
+    begins = not (out / LOG).exists()
+    with (out / LOG).open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if begins:
+            writer.writerow(COLUMNS)
+        writer.writerow((step, f"{loss:.8g}", round(seconds), f"{per_second:.4g}", round(left)))
+
+
+def read_log(run: Path) -> list[dict[str, float]]:
+    """The lines of a run's log by their columns: step, loss (mean since the line before), seconds (of all sessions together), …"""
+    if not (run / LOG).exists():
+        return []
+    with (run / LOG).open(encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def rate(step: int, recipe: Recipe) -> float:

@@ -93,8 +93,9 @@ def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, s
     return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device)
 
 
-def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> None:
-    """Write the running average of a run as a weights file of the bundled model."""
+def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> list[Path]:
+    """Write the running average of a run as a weights file of the bundled model; the files written."""
     model = MiniModel(config or MiniConfig())
     step = load_average(run, model)
     save_weights(out, model.config, model.tensors(), {"steps": step, **(notes or {})})
+    return [out]

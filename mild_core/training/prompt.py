@@ -98,15 +98,17 @@ def train(model: Path, pairs: Path, out: Path, recipe: PromptRecipe, minutes: fl
     _stage(BOTH_STAGE, networks, data, out, recipe, accelerator, left)
 
 
-def export(run: Path, out: Path, name: str = "background_completion") -> None:
-    """Write `embeddings/NAME.safetensors` and `loras/NAME.safetensors` under `out`, which may be ComfyUI's models folder.
+def export(run: Path, out: Path, name: str = "background_completion") -> list[Path]:
+    """Write `embeddings/NAME.safetensors` and `loras/NAME.safetensors` under `out`, which may be ComfyUI's models folder; the two.
 
     Raises FileNotFoundError when the run has no checkpoint of the second stage.
     """
     vector, lora, steps = learnt(run / BOTH_STAGE / "checkpoint.safetensors")
     notes = {**json.loads((run / SETTINGS).read_text()), "steps": steps, "prompt": short_prompt("sky", f"embedding:{name}")}
-    save_embedding(out / "embeddings" / f"{name}.safetensors", vector, notes)
-    save_lora(out / "loras" / f"{name}.safetensors", lora, notes)
+    files = [out / folder / f"{name}.safetensors" for folder in ("embeddings", "loras")]
+    save_embedding(files[0], vector, notes)
+    save_lora(files[1], lora, notes)
+    return files
 
 
 def _check(recipe: PromptRecipe, processes: int) -> None:

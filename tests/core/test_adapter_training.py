@@ -1,7 +1,6 @@
 """The adapter: an untrained one changes nothing, a trained one has learnt what its guidance tells."""
 
 import json
-import sys
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
-from shapes import disc, stripes
+from shapes import ROOT, disc, stripes
 
 from mild_core.data.guided import GuidedPair, guide_by_masks, make_guided_pair
 from mild_core.data.library import PhotoLibrary
@@ -21,7 +20,7 @@ from mild_core.training import adapter as training
 from mild_core.training import prepare as preparing
 from mild_core.training.__main__ import main
 from mild_core.training.adapter import AdapterRecipe, GuidedModel, drop_guidance, export, train
-from mild_core.training.loop import Batch, denoising_loss
+from mild_core.training.loop import Batch, denoising_loss, read_log
 from mild_core.training.mini import load_model
 
 SIZE = 64
@@ -115,7 +114,7 @@ def test_features_are_added_to_the_first_channels_of_their_level(model):
 
 def test_it_learns_what_the_guidance_tells(pairs, tmp_path, model):
     train(pairs, tmp_path / "run", recipe(steps=24, lr=3e-3, save_every=6, batch=4, from_fill=1.0, drop_each=0.0, drop_all=0.0, ema=0.8))
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in read_log(tmp_path / "run")]
     assert losses[-1] < 0.5 * losses[0]
     export(tmp_path / "run", tmp_path / "adapter.safetensors")
     learnt = GuidedModel(model)
@@ -133,7 +132,7 @@ def test_it_learns_what_the_guidance_tells(pairs, tmp_path, model):
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(pairs, tmp_path):
     train(pairs, tmp_path / "whole", recipe())
     train(pairs, tmp_path / "parts", recipe(), minutes=0)  # one step, then a checkpoint
-    assert json.loads((tmp_path / "parts" / "log.jsonl").read_text().splitlines()[-1])["step"] == 1
+    assert read_log(tmp_path / "parts")[-1]["step"] == 1
     train(pairs, tmp_path / "parts", recipe())
     whole, parts = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
@@ -143,12 +142,10 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(pairs, tmp_path):
     assert whole["model.adapter.conv_in.weight"].any()
 
 
-def test_the_command_line_trains_and_exports(pairs, tmp_path, monkeypatch):
+def test_the_command_line_trains_and_exports(pairs, tmp_path):
     run, out = tmp_path / "run", tmp_path / "adapter.safetensors"
-    step = ["train-adapter", "--pairs", pairs, "--out", run, "--steps", 1, "--batch", 1, "--drop-each", 0.5]
-    for words in (step, ["export-adapter", "--run", run, "--out", out]):
-        monkeypatch.setattr(sys, "argv", ["training", *map(str, words)])
-        main()
+    changes = {"files.pairs": pairs, "out": run, "settings.steps": 1, "settings.batch": 1, "settings.drop_each": 0.5, "result.out": out}
+    assert main(["train", str(ROOT / "mild_core/training/recipes/adapter.toml"), *(f"{k}={v}" for k, v in changes.items())]) == 0
     assert not list(tmp_path.glob("*.part"))
     with safe_open(str(out), "pt") as file:
         assert json.loads(file.metadata()["notes"]) == {"steps": 1}

@@ -1,6 +1,5 @@
 """Prompt tuning: one word and a LoRA learn, all else stays; a run that was cut off goes on as if it had not been."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from tiny_tuning import SIZE, save_tiny_model, save_tiny_pairs
 from mild_core.training import prompt as training
 from mild_core.training import prompt_captions as captioning
 from mild_core.training.__main__ import main
+from mild_core.training.loop import read_log
 from mild_core.training.prompt import Draws, PromptRecipe, denoising_loss, export, train
 from mild_core.training.prompt_captions import caption_folder
 from mild_core.training.prompt_files import learnt, save_lora
@@ -73,16 +73,19 @@ def draws_of(rows, captioned=False):
     return Draws(torch.tensor(rows), torch.full((len(rows),), captioned), torch.linspace(100, 900, len(rows)).long(), posterior, noise)
 
 
-def test_it_runs_from_pairs_to_files(model, pairs, tmp_path, monkeypatch, capsys):
+def test_it_runs_from_pairs_to_files(model, pairs, tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "models"
-    settings = [f"--{n.replace('_', '-')}={v}" for n, v in vars(recipe(sheet_every=2)).items()]
-    monkeypatch.setattr(sys, "argv", ["training", "train-prompt", f"--model={model}", f"--pairs={pairs}", f"--out={run}", *settings])
-    main()
-    monkeypatch.setattr(sys, "argv", ["training", "export-prompt", f"--run={run}", f"--out={out}", "--name=erased"])
-    main()
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["step"] for line in lines] == [2, 3, 2, 4]
-    assert all(line["steps_per_second"] > 0 and line["seconds_left"] >= 0 for line in lines)
+    changes = {f"settings.{name}": value for name, value in vars(recipe(sheet_every=2)).items()}
+    changes |= {"files.model": model, "files.pairs": pairs, "out": run, "result.out": out, "result.name": "erased"}
+    file = ROOT / "mild_core/training/recipes/magiceraser.toml"
+    assert main(["train", str(file), *(f"{key}={value}" for key, value in changes.items())]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said[:4]] == ["step 2/3", "step 3/3", "step 2/4", "step 4/4"]
+    assert all("steps a second" in line and "minutes left" in line for line in said[:4])
+    assert [line["step"] for line in read_log(run / "both")] == [2, 4]
+    card = (out / "embeddings" / "erased.md").read_text()
+    assert "both: 4 steps in 0 minutes" in card
+    assert "| rank | 4 |" in card
     assert sorted(path.name for path in (run / "both").glob("*.png")) == ["sheet-000002.png", "sheet-000004.png"]
     assert Image.open(run / "both" / "sheet-000004.png").size == (4 * SIZE, 4 * SIZE)
     embedding, lora = load_file(out / "embeddings" / "erased.safetensors"), load_file(out / "loras" / "erased.safetensors")
@@ -198,12 +201,14 @@ def test_a_checkpoint_that_breaks_off_leaves_the_one_before(model, pairs, tmp_pa
 def test_two_processes_learn_what_one_does(model, pairs, tmp_path):
     steps = recipe(save_every=9, word_steps=2, steps=1, batch=4)
     train(model, pairs, tmp_path / "one", steps)
-    settings = [f"--{n.replace('_', '-')}={v}" for n, v in vars(steps).items()]
+    changes = {f"settings.{name}": value for name, value in vars(steps).items()}
+    changes |= {"files.model": model, "files.pairs": pairs, "out": tmp_path / "two", "result.out": tmp_path / "made"}
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no"]
-    command = [*launch, "--dynamo_backend=no", "-m", "mild_core.training", "train-prompt", f"--model={model}", f"--pairs={pairs}"]
-    done = subprocess.run([*command, f"--out={tmp_path / 'two'}", *settings], cwd=ROOT, capture_output=True, text=True)
+    command = [*launch, "--dynamo_backend=no", "-m", "mild_core.training", "train", "mild_core/training/recipes/magiceraser.toml"]
+    done = subprocess.run([*command, *(f"{k}={v}" for k, v in changes.items())], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len([line for line in done.stdout.splitlines() if line.startswith("{")]) == 2, "one process alone tells of each stage"
+    assert len([line for line in done.stdout.splitlines() if line.startswith("step ")]) == 2, "one process alone tells of each stage"
+    assert done.stdout.count("wrote ") == 1
     one, two = (checkpoints(tmp_path / name) for name in ("one", "two"))
     for stage, tensors in one.items():
         # what Adam remembers of the gradients; its steps would make much of a rounding where a gradient is next to nothing
@@ -304,13 +309,11 @@ def captioner(tmp_path):
     return folder
 
 
-def test_photos_without_a_caption_get_one(captioner, pairs, tmp_path, monkeypatch, capsys):
+def test_photos_without_a_caption_get_one(captioner, pairs, tmp_path, capsys):
     shutil.copytree(pairs, tmp_path / "olrd")
     photos = tmp_path / "olrd" / "truth"
-    step = ["training", "caption", f"--photos={photos}", f"--network={captioner}"]
     for written in (3, 0):
-        monkeypatch.setattr(sys, "argv", step)
-        main()
+        assert main(["caption", f"--photos={photos}", f"--network={captioner}"]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == f"{written} captions written"
     assert (photos / "0001.txt").read_text() == "stripes in the sky\n", "what somebody wrote stays"
     assert all((photos / f"{number:04d}.txt").exists() for number in range(4))

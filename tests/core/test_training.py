@@ -1,14 +1,12 @@
 """The trainer: a run that was cut off goes on as if it had not been, and what it learns is what it should."""
 
-import json
-
 import pytest
 import torch
 from shapes import disc, stripes
 
 from mild_core.data.pairs import Pair, write_shard
 from mild_core.models.mini import ROLE_KEY, MiniConfig, clean, condition, load_weights, make_unet, patchify, sigmas, unpatchify
-from mild_core.training.loop import Recipe, rate
+from mild_core.training.loop import Recipe, rate, read_log
 from mild_core.training.mini import export, train
 
 TINY = MiniConfig(model_channels=32, channel_mult=(1, 1), head_channels=16, context_dim=16, size=32)
@@ -32,7 +30,7 @@ def recipe(**changes):
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(pairs, tmp_path):
     train(pairs, tmp_path / "whole", recipe(), TINY)
     train(pairs, tmp_path / "parts", recipe(), TINY, minutes=0)  # one step, then a checkpoint
-    assert json.loads((tmp_path / "parts" / "log.jsonl").read_text().splitlines()[-1])["step"] == 1
+    assert read_log(tmp_path / "parts")[-1]["step"] == 1
     train(pairs, tmp_path / "parts", recipe(), TINY)
     for name in ("whole", "parts"):
         export(tmp_path / name, tmp_path / f"{name}.safetensors", TINY)
@@ -46,7 +44,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(pairs, tmp_path):
 
 def test_it_learns(pairs, tmp_path):
     train(pairs, tmp_path / "run", recipe(steps=60, lr=2e-3, save_every=20, batch=4), TINY)
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in read_log(tmp_path / "run")]
     assert losses[-1] < 0.7 * losses[0]
 
 
