@@ -28,7 +28,17 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from diffusers import T2IAdapter
 
-__all__ = ["BUNDLED", "FEATURE_CHANNELS", "GUIDANCE", "GUIDANCE_CHANNELS", "guided", "make_adapter", "save_adapter", "widen"]
+__all__ = [
+    "BUNDLED",
+    "FEATURE_CHANNELS",
+    "GUIDANCE",
+    "GUIDANCE_CHANNELS",
+    "guided",
+    "load_adapter",
+    "make_adapter",
+    "save_adapter",
+    "widen",
+]
 
 BUNDLED = Path(__file__).with_name("adapters")  # the folder of the one that ships
 GUIDANCE = ("pose", "parsing", "relations")  # three channels each
@@ -72,6 +82,18 @@ def save_adapter(path: Path, adapter: nn.Module, notes: dict[str, Any]) -> None:
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in adapter.state_dict().items()}
     save_file(tensors, str(unfinished), {"format": "pt", "notes": json.dumps(notes)})
     unfinished.rename(path)
+
+
+def load_adapter(path: Path) -> nn.Module:
+    """The adapter of a file that `save_adapter` wrote, in float32. Raises ValueError when the file is none."""
+    from safetensors.torch import load_file
+
+    adapter: Any = make_adapter()  # diffusers types its models as mixins
+    tensors = load_file(str(path))
+    if {n: t.shape for n, t in tensors.items()} != {n: t.shape for n, t in adapter.state_dict().items()}:
+        raise ValueError(f"{path} is no adapter of the bundled model")
+    adapter.load_state_dict(tensors)
+    return adapter
 
 
 def widen(feature: Tensor, channels: int) -> Tensor:

@@ -91,11 +91,17 @@ class Pairs:
     Attributes:
         shards: the pairs' fields by name, each [N, ...].
         mirrored: the share of the rows that are seen in a mirror.
+        role: whose pairs alone are drawn; "" for everybody's.
+
+    Raises FileNotFoundError when the folder holds no pairs, ValueError when none of them is of the role.
     """
 
-    def __init__(self, folder: Path, mirrored: float = 0.5):
+    def __init__(self, folder: Path, mirrored: float = 0.5, role: str = ""):
+        if role and role not in ROLES:
+            raise ValueError(f"role is {role!r}, but it must be one of {', '.join(ROLES)}")
         self.folder = folder
         self.mirrored = mirrored
+        self.role = role
         self.shards: dict[str, Tensor] = {}
         self.rescan()
 
@@ -104,6 +110,11 @@ class Pairs:
         if not shards:
             raise FileNotFoundError(f"{self.folder} holds no pairs-*.safetensors: run the prepare step first")
         self.shards = {name: torch.cat([s[name] for s in shards]) for name in shards[0]}
+        if self.role:
+            own = self.shards["role"] == ROLES.index(self.role)
+            self.shards = {name: tensor[own] for name, tensor in self.shards.items()}
+            if not own.any():
+                raise ValueError(f"{self.folder} holds pairs, but none of the role {self.role}")
 
     def __len__(self) -> int:
         return len(self.shards["role"])

@@ -77,6 +77,9 @@ class Kind:
 RECIPES: dict[str, Kind] = {
     "mini": Kind("the bundled model", "mini", "Recipe", more_files=("start_from",)),
     "adapter": Kind("the bundled model's morphology adapter", "adapter", "AdapterRecipe", more_files=("weights",)),
+    "layer_lora": Kind(
+        "a LoRA of the bundled model for one kind of layer", "layer_lora", "LayerLoraRecipe", more_files=("weights", "adapter")
+    ),
     "magiceraser": Kind(
         "MagicEraser's word and LoRA of an SD1.5 inpainting model", "prompt", "PromptRecipe", ("model", "pairs"), more_result=("name",)
     ),

@@ -26,16 +26,6 @@ from mild_core.training.prompt_sheet import erase
 EDGE = SIZE // 4
 
 
-@pytest.fixture(autouse=True)
-def _own_precision():
-    """accelerate keeps the precision of the first run of a process."""
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return save_tiny_model(tmp_path_factory.mktemp("model") / "tiny-inpainting")
