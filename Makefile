@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser scenes score sheet bench-methods train train-adapter train-prompt
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser bench-ghosts scenes score sheet bench-methods train train-adapter train-prompt
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -92,6 +92,10 @@ sheet:  ## real photographs through the shipped graph, to look at: PHOTOS=../sha
 
 bench-methods:  ## what each attention method does to the bundled model: PHOTOS=../shared/photos
 	$(RUN) scripts/bench_methods.py --photos "$(PHOTOS)"
+
+WEIGHTS ?=
+bench-ghosts:  ## ghosts that are left at each denoise: PHOTOS=../shared/photos WEIGHTS=tuned.safetensors
+	$(RUN) scripts/ghosts.py --photos "$(PHOTOS)" $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 # Each recipe is a file; training goes on from the last checkpoint, and writes the result with a model card.
 # First pairs of (photo with people, truth), from a folder with places/ and people/.

@@ -13,9 +13,12 @@ from .fill import FillHoles
 from .models import MiniModel
 from .morphology import GuidanceMaps, Morphology
 from .networks import FindParsing, FindPoses
+from .omni_eraser import OmniEraser
 from .panoptic import BackgroundPrompt, FindPanoptic, PanopticRegions
 from .plan import EncodeLayers
 from .scene import SplitPeople
+from .smart_eraser import EnhanceMask, SmartEraser, SmartEraserPrompt
+from .task_prompts import PixelHackerPrompt, PowerPaintPrompt
 
 __all__ = ["NODES", "MILDExtension"]
 
@@ -45,6 +48,12 @@ NODES: list[type[io.ComfyNode]] = [
     AttentionGap,
     AttentionReport,
     Regions,
+    SmartEraser,
+    SmartEraserPrompt,
+    OmniEraser,
+    PowerPaintPrompt,
+    PixelHackerPrompt,
+    EnhanceMask,
 ]
 
 

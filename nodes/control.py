@@ -135,7 +135,10 @@ class CropImage(io.ComfyNode):
                 PlanSocket.Input("plan", tooltip="From MILD Encode Layers."),
                 io.Image.Input("image", tooltip="As big as the photo."),
             ],
-            outputs=[io.Image.Output(display_name="crops", tooltip="A picture for each layer, in the order of the latent batch.")],
+            outputs=[
+                io.Image.Output(display_name="crops", tooltip="A picture for each layer, in the order of the latent batch."),
+                io.Mask.Output(display_name="holes", tooltip="The hole of each layer, as big as its crop: for nodes that erase by mask."),
+            ],
         )
 
     @classmethod
@@ -144,4 +147,5 @@ class CropImage(io.ComfyNode):
         if image.shape[0] != 1 or image.shape[1:3] != (height, width):
             given = "×".join(map(str, image.shape))
             raise ValueError(f"image is {given}, but it must be one picture of {height}×{width}, as the photo is")
-        return io.NodeOutput(torch.stack([plan.working_image(p, image[0].to(plan.scene.photo)) for p in plan.pathways]))
+        crops = [plan.working_image(p, image[0].to(plan.scene.photo)) for p in plan.pathways]
+        return io.NodeOutput(torch.stack(crops), torch.stack([plan.working_hole(p) for p in plan.pathways]).float())

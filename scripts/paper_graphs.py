@@ -13,12 +13,14 @@ from scripts.graph_parts import (
     MINI_MODEL,
     MINI_PROMPTS,
     PANOPTIC,
+    PEOPLE,
     PHOTO,
     PROMPTED,
     erasing,
     erasing_with_checkpoint,
     results,
 )
+from scripts.omni_graphs import OMNI_GRAPHS
 
 __all__ = ["LAMA", "PAPERS"]
 
@@ -100,6 +102,85 @@ def magic_eraser_with_checkpoint() -> Graph:
     return _graph("magiceraser_checkpoint", NOTE_MAGIC + NOTE_MAGIC_CHECKPOINT, {**nodes, "words": told, **said}, PROMPTED)
 
 
+NOTE_SMART = """## SmartEraser: an eraser that sees what it erases
+The network is shown the whole photo, and the object once more as the last word of its prompt (arXiv 2501.08279). **Photo** and \
+**Who goes** are pictures of the same size; white, or any value but 0, goes.
+
+| file | into | licence |
+|---|---|---|
+| SmartEraser's *unet* as *smarteraser* | models/diffusion_models | not stated; its code is under MIT |
+| SmartEraser's *text_encoder* as *smarteraser* | models/text_encoders | the same |
+| its *vae* as *smarteraser* | models/vae | the same |
+| *clip_mlp_weight*, made a safetensors file | models/smarteraser | the same; the help page of MILD SmartEraser has the command |
+| *openai/clip-vit-large-patch14* | models/clip_vision | MIT |
+
+It was trained so: **cfg 1.5**, 50 steps of ddim, **denoise 1**. Where several people go, *crop: each part* shows them one at a time.
+"""
+
+
+def smart_eraser() -> Graph:
+    """SmartEraser's checkpoint on one photo."""
+    shown = {"clip": Out("clip", "CLIP"), "clip_vision": Out("eye", "CLIP_VISION"), "vae": Out("vae", "VAE")}
+    nodes = {
+        "photo": Node("LoadImage", "Photo", (40, 120), (300, 340), {"image": PHOTO}),
+        "people": Node("LoadImageMask", "Who goes", (40, 520), (300, 340), {"image": PEOPLE, "channel": "red"}),
+        "mask": Node("ThresholdMask", "Whatever is not 0", (40, 920), (300, 70), {"mask": Out("people", "MASK"), "value": 0.0}),
+        "model": Node("UNETLoader", "SmartEraser", (500, 120), (320, 90), {"unet_name": "smarteraser.safetensors"}),
+        "clip": Node(
+            "CLIPLoader", "Its text encoder", (500, 270), (320, 110), {"clip_name": "smarteraser.safetensors", "type": "stable_diffusion"}
+        ),
+        "eye": Node(
+            "CLIPVisionLoader", "What looks at the object", (500, 440), (320, 60), {"clip_name": "clip-vit-large-patch14.safetensors"}
+        ),
+        "vae": Node("VAELoader", "VAE", (500, 560), (320, 60), {"vae_name": "smarteraser.safetensors"}),
+        "told": Node(
+            "MILDSmartEraser",
+            "What goes",
+            (900, 120),
+            (340, 330),
+            {**shown, "image": Out("photo", "IMAGE"), "mask": Out("mask", "MASK"), "projector": "clip_mlp_weight.safetensors"},
+        ),
+        "sample": Node(
+            "KSampler",
+            "Erase",
+            (1300, 120),
+            (300, 440),
+            {
+                "model": Out("model", "MODEL"),
+                "positive": Out("told", "positive"),
+                "negative": Out("told", "negative"),
+                "latent_image": Out("told", "latent"),
+                "steps": 50,
+                "cfg": 1.5,
+                "sampler_name": "ddim",
+                "scheduler": "normal",
+                "denoise": 1.0,
+            },
+        ),
+        "decode": Node(
+            "MILDDecodeLayers",
+            "Back into the photo",
+            (1680, 120),
+            (480, 140),
+            {"samples": Out("sample", "LATENT"), "plan": Out("told", "plan"), "vae": Out("vae", "VAE")},
+        ),
+        "compose": Node("MILDComposeLayers", "Picture", (1680, 320), (480, 700), {"layers": Out("decode", "layers")}),
+        "compare": _moved(results()["compare"], (2220, 120)),
+        "picture": _moved(results()["picture"], (2220, 660)),
+    }
+    groups = (
+        Group("1  Photo and who goes", (20, 40), (340, 980)),
+        Group("2  Model", (480, 40), (360, 610), "#A88"),
+        Group("3  Erase", (880, 40), (740, 560)),
+        Group("4  Picture", (1660, 40), (1060, 1060), "#8A8"),
+    )
+    return Graph("smarteraser", NOTE_SMART, nodes, groups)
+
+
+def _moved(node: Node, at: tuple[int, int]) -> Node:
+    return replace(node, at=at)
+
+
 def _graph(name: str, note: str, nodes: dict[str, Node], model: Group) -> Graph:
     groups = (
         Group("1  What the photo shows", (-380, 400), (760, 860)),
@@ -120,4 +201,4 @@ def _with(node: Node, **inputs: object) -> Node:
     return replace(node, inputs={**node.inputs, **inputs})
 
 
-PAPERS = (magic_eraser_with_mini(), magic_eraser_with_checkpoint())
+PAPERS = (magic_eraser_with_mini(), magic_eraser_with_checkpoint(), *OMNI_GRAPHS, smart_eraser())

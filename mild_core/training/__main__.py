@@ -26,6 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_prepare(steps.add_parser("prepare", help="make training pairs from photographs"), guided=False)
     _add_prepare(steps.add_parser("prepare-guided", help="make the adapter's training pairs"), guided=True)
 
+    chain = steps.add_parser("prepare-chain", help="crop removal pairs for Erase Diffusion's loss on the bundled model")
+    chain.add_argument("--pairs", type=Path, required=True, help="folder of removal pairs, such as those of `mild-pairs erasediff`")
+    chain.add_argument("--out", type=Path, required=True)
+    chain.add_argument("--size", type=int, default=256)
+    chain.add_argument("--workers", type=int, default=2)
+    chain.set_defaults(run=_prepare_chain)
+
     caption = steps.add_parser("caption", help="write NAME.txt beside every photo that has none, such as the truths of removal pairs")
     caption.add_argument("--photos", type=Path, required=True)
     caption.add_argument("--network", type=Path, required=True, help="folder of an image-to-text network of transformers")
@@ -71,6 +78,12 @@ def _prepare(asked: argparse.Namespace) -> None:
     from .prepare import prepare
 
     prepare(asked.photos, asked.out, asked.count, asked.size, asked.workers, asked.split, asked.first_seed, asked.guided)
+
+
+def _prepare_chain(asked: argparse.Namespace) -> None:
+    from .chain_pairs import prepare
+
+    prepare(asked.pairs, asked.out, asked.size, asked.workers)
 
 
 def _caption(asked: argparse.Namespace) -> None:

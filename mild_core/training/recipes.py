@@ -83,6 +83,12 @@ RECIPES: dict[str, Kind] = {
     "magiceraser": Kind(
         "MagicEraser's word and LoRA of an SD1.5 inpainting model", "prompt", "PromptRecipe", ("model", "pairs"), more_result=("name",)
     ),
+    "erasediff": Kind("Erase Diffusion's U-Net, or LoRA", "chain_tuning", "ChainRecipe", ("model", "pairs"), more_result=("name",)),
+    "erasediff_mini": Kind("the bundled model, tuned by Erase Diffusion's loss", "chain_mini", "ChainMiniRecipe", more_files=("weights",)),
+    "smarteraser": Kind(
+        "SmartEraser's U-Net, text encoder and projector", "smart_eraser", "SmartEraserRecipe", ("model", "pairs"), more_result=("name",)
+    ),
+    "omnieraser": Kind("OmniEraser's LoRA of FLUX.1-dev", "omni_eraser", "OmniEraserRecipe", ("model", "pairs"), more_result=("name",)),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchmetrics.functional.image.lpips as of_torchmetrics
 import torchvision
+from safetensors.torch import load_file, save_file
 from shapes import ROOT
 from transformers import CLIPConfig, CLIPModel
 
@@ -119,3 +120,68 @@ def test_a_hugging_face_folder_of_pickles(tmp_path):
     main(["clip_vit_l14_336", str(folder / "pytorch_model.bin"), str(folder / "model.safetensors")])
     loaded = Networks(tmp_path).get("clip_vit_l14_336")
     assert torch.equal(loaded.visual_projection.weight, network.visual_projection.weight)
+
+
+def a_projector(width=8, **changed):
+    g = torch.Generator().manual_seed(0)
+    shapes = {"fc_out.weight": (width, width), "fc_out.bias": (width,), "norm.weight": (width,), "norm.bias": (width,)}
+    return {**{name: torch.randn(shape, generator=g) for name, shape in shapes.items()}, **changed}
+
+
+def test_smarterasers_projector(tmp_path, capsys):
+    from mild_core.models.smart_eraser import load_projector
+
+    torch.save(a_projector(), tmp_path / "clip_mlp_weight.pth")
+    out = tmp_path / "clip_mlp_weight.safetensors"
+    main(["smarteraser_projector", str(tmp_path / "clip_mlp_weight.pth"), str(out)])
+    assert "its place is models/smarteraser of ComfyUI" in capsys.readouterr().out
+    published = torch.nn.Module()
+    published.fc_out, published.norm = torch.nn.Linear(8, 8), torch.nn.LayerNorm(8)
+    published.load_state_dict(a_projector())
+    v = torch.randn(3, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(load_projector(out)(v), v + published.fc_out(published.norm(v)), atol=1e-6)
+    torch.save({**a_projector(), "fc_out.bias": torch.zeros(3), "more": torch.zeros(1)}, tmp_path / "torn.pth")
+    with pytest.raises(
+        ValueError, match=r"torn\.pth do not make smarteraser_projector: it has besides more; fc_out\.bias is 3 but must be 8"
+    ):
+        convert("smarteraser_projector", [tmp_path / "torn.pth"])
+
+
+@pytest.mark.parametrize("ending", ["bin", "safetensors"])
+def test_powerpaints_words(tmp_path, ending):
+    prefix = "text_model.embeddings.token_embedding."
+    vectors = {name: torch.full((10, 16), float(place)) for place, name in enumerate(("P_obj", "P_ctxt", "P_shape"))}
+    encoder = {f"{prefix}trainable_embeddings.{name}": tensor for name, tensor in vectors.items()} | {
+        f"{prefix}wrapped.weight": torch.zeros(9, 16)
+    }
+    if ending == "bin":
+        torch.save(encoder, tmp_path / "encoder.bin")
+    else:
+        save_file(encoder, tmp_path / "encoder.safetensors")
+    for name, tensor in vectors.items():
+        out = tmp_path / f"{name}-out.safetensors"
+        main([f"powerpaint_{name[2:]}", str(tmp_path / f"encoder.{ending}"), str(out)])
+        assert list(load_file(out)) == ["clip_l"]
+        assert torch.equal(load_file(out)["clip_l"], tensor)
+    torch.save({f"{prefix}wrapped.weight": torch.zeros(9, 16)}, tmp_path / "plain.bin")
+    with pytest.raises(ValueError, match=r"plain\.bin do not make powerpaint_obj: it lacks the vectors .*trainable_embeddings\.P_obj"):
+        convert("powerpaint_obj", [tmp_path / "plain.bin"])
+
+
+def test_pixelhackers_table(tmp_path):
+    from mild_core.models.pixelhacker import load_tokens
+
+    g = torch.Generator().manual_seed(0)
+    network = torch.nn.Linear(12, 6)
+    table = torch.randn(20, 12, generator=g)
+    published = {f"diff_model.encoder_hid_proj.{name}": tensor.detach() for name, tensor in network.named_parameters()}
+    torch.save({"embedding_layer.weight": table, **published, "diff_model.conv_in.weight": torch.zeros(4)}, tmp_path / "model.bin")
+    out = tmp_path / "table.safetensors"
+    main(["pixelhacker_table", str(tmp_path / "model.bin"), str(out)])
+    assert sorted(load_file(out)) == ["embedding_layer.weight", "encoder_hid_proj.bias", "encoder_hid_proj.weight"]
+    assert torch.allclose(load_tokens(out), network(table), atol=1e-5)
+    torch.save({"embedding_layer.weight": table[:5]}, tmp_path / "few.bin")
+    with pytest.raises(
+        ValueError, match=r"few\.bin do not make pixelhacker_table: it lacks embedding_layer\.weight, a vector for each of 20"
+    ):
+        convert("pixelhacker_table", [tmp_path / "few.bin"])

@@ -170,8 +170,9 @@ def test_each_row_has_its_own_part_of_a_controlnet_hint(pack):
     control = Control(network, load_device=torch.device("cpu"))
     scene = scene_of(pack)
     positive, negative, latent, plan = encode(pack, tiny, scene)
-    (hints,) = pack.nodes.CropImage.execute(plan, torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(0))).args
+    hints, holes = pack.nodes.CropImage.execute(plan, torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(0))).args
     assert hints.shape == (3, 64, 64, 3)
+    assert torch.equal(holes[:, None], positive[0][1]["concat_mask"])
 
     def run(hints, rows=slice(None), model=tiny.model):
         told = ControlNetApplyAdvanced().apply_controlnet(positive, negative, control, hints, 1.0, 0.0, 1.0)

@@ -1,0 +1,170 @@
+"""A set of removal pairs of Erase Diffusion, built in parallel, resumable, the same bytes each time.
+
+    erasures.json   what the set was made with; a folder made with anything else is not gone on with
+    datasheet.md    what is in it, how it was made, what is real in it
+    index.csv       one line a pair
+    sheet.jpg       24 of the pairs to look at
+    input/ …        the pairs, or 000000.tar … with them, as the sets of `olrd_files` have them, and read by the same programs
+
+See `building`.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .building import check_jobs, claim, made, notes_of, tell, versions, write_whole
+from .erasediff import ErasePair, make_erase_pair
+from .erasediff_datasheet import erase_datasheet
+from .library import split_of
+from .olrd_files import PairFolders, PairShards, PairStore, about, pair_files, read_picture
+from .olrd_photos import PanopticPhoto, Part, load_panoptic, panoptic_photos
+from .olrd_set import OlrdSettings
+from .olrd_sheet import SheetEntry, contact_sheet
+
+__all__ = ["FORMAT", "build_erase_pairs", "erase_pair_of_seed", "photos_to_erase_from"]
+
+FORMAT = 1  # of the files and of how pairs are made: one more whenever a seed gives another pair
+SHOWN = 24  # pairs on the sheet
+COLUMNS = ("id", "seed", "photo", "object", "tag", "width", "height", "share", "down", "right", "scale", "turn", "caption")
+# a map that tells people alone: each value is somebody, and what is nobody is background
+PEOPLE: dict[str, Any] = {"panoptic": {"0": "background"} | {str(value): "person" for value in range(1, 256)}, "things": range(1, 256)}
+
+
+def build_erase_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Path | None = None, jobs: int = 1) -> None:
+    """Build the set of these settings, or what is missing of it, in that many processes. Progress goes to stderr.
+
+    Args:
+        photos: folder of photos, see `photos_to_erase_from`.
+        out: folder of the set.
+        annotations: COCO's panoptic JSON; None for another folder.
+
+    Raises ValueError when jobs is less than 1, a photo cannot be read, no photo gives a pair, or `out` holds a set made otherwise;
+    FileNotFoundError when there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
+    """
+    check_jobs(jobs)
+    _entries.cache_clear()  # what is there may have changed since another build
+    entries = _entries(photos, annotations, settings.part)
+    claim(out, "erasures", {"format": FORMAT, **asdict(settings), "photos": _hash_of(entries), "versions": versions()})
+    store = _store(out, settings)
+    store.open()
+    missing = [number for number in range(len(store.units)) if not store.is_complete(number)]
+    if missing:
+        for name in ("index.csv", "datasheet.md", "sheet.jpg"):
+            (out / name).unlink(missing_ok=True)
+    what = "shards" if settings.per_shard else "pairs"
+    tell(made(partial(_make, photos, annotations, out, settings), missing, jobs), len(missing), what)
+    _finish(photos, out, settings, store, len(entries))
+
+
+def photos_to_erase_from(photos: Path, annotations: Path | None, part: Part) -> tuple[PanopticPhoto, ...]:
+    """The photos of a folder whose things are known, in the order of their names: those of `panoptic_photos`, and besides, without
+    COCO's JSON, every NAME.jpg with a NAME.png that tells people apart by values 1, 2, … alone; of these all else is background.
+
+    Raises FileNotFoundError when there are none, ValueError when index.json or COCO's JSON is something else.
+    """
+    if annotations is not None:
+        return panoptic_photos(photos, annotations, part)
+    listed = panoptic_photos(photos, None, "all") if (photos / "index.json").is_file() else ()
+    known = {entry.name for entry in listed}
+    masks = [path for path in sorted(photos.glob("*.png")) if path.stem not in known and path.with_suffix(".jpg").is_file()]
+    plain = [PanopticPhoto(path.stem, path.with_suffix(".jpg"), path, PEOPLE, path) for path in masks]
+    kept = [entry for entry in (*listed, *plain) if part in ("all", split_of(entry.photo))]
+    if not kept:
+        told = "" if part == "all" else f" of the {part} split"
+        raise FileNotFoundError(
+            f"{photos} holds no photo{told} with a mask: it must have NAME.jpg with NAME.png, or index.json and its maps"
+        )
+    return tuple(sorted(kept, key=lambda entry: entry.name))
+
+
+def erase_pair_of_seed(entries: Sequence[PanopticPhoto], seed: int, long_side: int = 0) -> tuple[ErasePair, PanopticPhoto]:
+    """The pair of that seed, and the photo it is made of. Seeds in a row take the photos in turn, in a shuffled order.
+
+    Where a photo gives no pair the others are tried at random, each once. Raises ValueError when none of them does.
+    """
+    rng = np.random.default_rng(seed)
+    first = int(_order(len(entries))[seed % len(entries)])
+    for number in (first, *(int(n) for n in rng.permutation(len(entries)) if n != first)):
+        pair = make_erase_pair(*load_panoptic(entries[number], long_side), rng)
+        if pair is not None:
+            return pair, entries[number]
+    raise ValueError(f"none of the {len(entries)} photos has an object, whole and of a fit size, and free background for it")
+
+
+@lru_cache(maxsize=2)
+def _order(count: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(count)
+
+
+@lru_cache(maxsize=1)
+def _entries(photos: Path, annotations: Path | None, part: Part) -> tuple[PanopticPhoto, ...]:
+    return photos_to_erase_from(photos, annotations, part)
+
+
+def _store(out: Path, settings: OlrdSettings) -> PairStore:
+    return PairShards(out, settings.seeds, settings.per_shard) if settings.per_shard else PairFolders(out, settings.seeds)
+
+
+def _make(photos: Path, annotations: Path | None, out: Path, settings: OlrdSettings, number: int) -> int:
+    """Make and write the unit of that number."""
+    entries = _entries(photos, annotations, settings.part)
+    store = _store(out, settings)
+    pairs = {}
+    for seed in store.units[number]:
+        pair, source = erase_pair_of_seed(entries, seed, settings.long_side)
+        pairs[seed] = pair_files(pair, {**about(pair, source, seed), "scale": round(pair.scale, 4), "turn": round(pair.turn, 2)})
+    store.write(number, pairs)
+    return number
+
+
+def _hash_of(entries: Sequence[PanopticPhoto]) -> str:
+    """Of the names and sizes of all files that are read: reading a million photographs would take longer than many builds."""
+    digest = hashlib.sha256()
+    for entry in entries:
+        for path in entry.files:
+            digest.update(f"{entry.name}\0{path.name}\0{path.stat().st_size}\0".encode())
+    return digest.hexdigest()
+
+
+def _finish(photos: Path, out: Path, settings: OlrdSettings, store: PairStore, available: int) -> None:
+    descriptions: list[dict[str, Any]] = []
+    shown: list[SheetEntry] = []
+    wanted = {settings.seeds[place * settings.count // SHOWN] for place in range(SHOWN)}
+    for number, unit in enumerate(store.units):
+        found = {seed: json.loads(files["json"]) for seed, files in store.read(number, unit, ("json",)).items()}
+        descriptions.extend(found.values())
+        pictures = store.read(number, sorted(wanted & set(unit)), ("input.png", "truth.png", "mask.png"))
+        shown.extend(_entry(files, found[seed]) for seed, files in pictures.items())
+    write_whole(out / "sheet.jpg", contact_sheet(shown))
+    write_whole(out / "index.csv", "".join(_index(descriptions)))
+    write_whole(out / "datasheet.md", erase_datasheet(descriptions, asdict(settings), available, notes_of(photos)))
+
+
+def _entry(files: dict[str, bytes], told: dict[str, Any]) -> SheetEntry:
+    shown, truth, mask = (read_picture(files, what, told["id"]) for what in ("input", "truth", "mask"))
+    title = f"{told['id']} {told['object']} x{told['scale']:.2f} {told['turn']:+.0f} deg on {told['tag']}"
+    return SheetEntry(shown, truth, mask, title.encode("ascii", "replace").decode())
+
+
+def _index(descriptions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for told in [None, *descriptions]:
+        line = io.StringIO()
+        values = COLUMNS if told is None else _line(told)
+        csv.writer(line, lineterminator="\n").writerow(values)
+        yield line.getvalue()
+
+
+def _line(told: dict[str, Any]) -> list[Any]:
+    where = [told[name] for name in ("id", "seed", "photo", "object", "tag")]
+    return [*where, *told["size"], told["share"], *told["shift"], told["scale"], told["turn"], told["caption"]]
