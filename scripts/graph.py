@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 __all__ = ["Blueprint", "Graph", "Group", "In", "Node", "Out"]
@@ -44,6 +44,15 @@ class Graph:
     note: str  # Markdown
     nodes: dict[str, Node]  # by name, in the order in which they run
     groups: tuple[Group, ...]
+
+    def moved(self, right: int, down: int) -> Graph:
+        """The same graph elsewhere on the canvas, but for its note, which stays at the upper left."""
+
+        def there(at: tuple[int, int]) -> tuple[int, int]:
+            return at[0] + right, at[1] + down
+
+        nodes = {name: replace(node, at=there(node.at)) for name, node in self.nodes.items()}
+        return replace(self, nodes=nodes, groups=tuple(replace(group, at=there(group.at)) for group in self.groups))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,16 @@ SIDE = 512  # pixels of a thumbnail
 CORNER, VIEWED = 180, 1200  # pixels of the page: where pictures begin, clear of the frontend's bars, and what a thumbnail shows
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 RUNNABLE = ("erase", "erase_shadows", "erase_guided", "recompose", "erase_batch", "magiceraser")
-SHOWN_ONLY = ("erase_checkpoint", "erase_pose", "erase_flux_fill", "magiceraser_checkpoint")
+SHOWN_ONLY = (
+    "erase_checkpoint",
+    "erase_pose",
+    "erase_flux_fill",
+    "magiceraser_checkpoint",
+    "smarteraser",
+    "omnieraser",
+    "omnieraser_layers",
+    "omnieraser_controlnet",
+)
 NODES = {  # picture: (graph, node's type)
     "people_picker": ("erase", "MILDSplitPeople"),
     "bodies": ("erase", "MILDMorphology"),
@@ -72,10 +81,13 @@ RUN = """async () => {
 
 FILES = {  # what the graphs that are only shown name; empty, so that they look as they do where the files are there
     "checkpoints": ["sd-v1-5-inpainting.safetensors"],
-    "controlnet": ["control_v11p_sd15_openpose_fp16.safetensors"],
-    "diffusion_models": ["flux1-fill-dev.safetensors"],
-    "text_encoders": ["clip_l.safetensors", "t5xxl_fp8_e4m3fn.safetensors"],
-    "vae": ["ae.safetensors"],
+    "clip_vision": ["clip-vit-large-patch14.safetensors"],
+    "controlnet": ["control_v11p_sd15_openpose_fp16.safetensors", "flux1-dev-inpainting-beta.safetensors"],
+    "diffusion_models": ["flux1-fill-dev.safetensors", "flux1-dev.safetensors", "smarteraser.safetensors"],
+    "loras": ["omnieraser.safetensors", "omnieraser_controlnet.safetensors"],
+    "smarteraser": ["clip_mlp_weight.safetensors"],
+    "text_encoders": ["clip_l.safetensors", "t5xxl_fp8_e4m3fn.safetensors", "smarteraser.safetensors"],
+    "vae": ["ae.safetensors", "smarteraser.safetensors"],
     "inpaint": ["big-lama.safetensors"],
 }
 

@@ -129,7 +129,7 @@ def erasing_whole_photo(name: str, note: str, told: dict[str, Node], model: Out,
         Group("3  Erase", (880, 40), (740, 700)),
         Group("4  Picture", (1660, 40), (520, 1060), "#8A8"),
     )
-    return Graph(name, note, nodes, groups)
+    return Graph(name, note, nodes, groups).moved(0, 360)
 
 
 def omnieraser() -> Graph:

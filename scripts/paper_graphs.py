@@ -165,8 +165,8 @@ def smart_eraser() -> Graph:
             {"samples": Out("sample", "LATENT"), "plan": Out("told", "plan"), "vae": Out("vae", "VAE")},
         ),
         "compose": Node("MILDComposeLayers", "Picture", (1680, 320), (480, 700), {"layers": Out("decode", "layers")}),
-        "compare": _moved(results()["compare"], (2220, 120)),
-        "picture": _moved(results()["picture"], (2220, 660)),
+        "compare": replace(results()["compare"], at=(2220, 120)),
+        "picture": replace(results()["picture"], at=(2220, 660)),
     }
     groups = (
         Group("1  Photo and who goes", (20, 40), (340, 980)),
@@ -174,11 +174,7 @@ def smart_eraser() -> Graph:
         Group("3  Erase", (880, 40), (740, 560)),
         Group("4  Picture", (1660, 40), (1060, 1060), "#8A8"),
     )
-    return Graph("smarteraser", NOTE_SMART, nodes, groups)
-
-
-def _moved(node: Node, at: tuple[int, int]) -> Node:
-    return replace(node, at=at)
+    return Graph("smarteraser", NOTE_SMART, nodes, groups).moved(0, 360)
 
 
 def _graph(name: str, note: str, nodes: dict[str, Node], model: Group) -> Graph:
