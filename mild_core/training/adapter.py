@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ..models.adapter import GUIDANCE, guided, make_adapter, save_adapter
 from ..models.mini import WEIGHTS, sigmas
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, random_of_step
+from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, own_rows, random_of_step
 from .mini import MiniModel, load_model
+from .mini_sheet import show_pairs
 
 __all__ = ["AdapterRecipe", "GuidedModel", "drop_guidance", "export", "train"]
 
@@ -63,19 +64,23 @@ def train(pairs: Path, out: Path, recipe: AdapterRecipe, minutes: float = float(
             network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model.adapter, recipe)
     prepared, optimizer = accelerator.prepare(model, optimizer)
-    loss_of = partial(_loss, prepared, data, sigmas(accelerator.device), recipe, device=accelerator.device)
-    fit(model.adapter, optimizer, loss_of, out, recipe, accelerator, minutes)
+    mine = own_rows(recipe.batch, accelerator)
+    loss_of = partial(_loss, prepared, data, sigmas(accelerator.device), recipe, device=accelerator.device, own=mine)
+    show = partial(show_pairs, model, data, sigmas(accelerator.device), out) if recipe.sheet_every else None
+    fit(model.adapter, optimizer, loss_of, out, recipe, accelerator, minutes, show, recipe.sheet_every)
 
 
-def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: AdapterRecipe, step: int, device: torch.device) -> Tensor:
+def _loss(
+    model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: AdapterRecipe, step: int, device: torch.device, own: slice
+) -> Tensor:
     if step % recipe.rescan_every == 0:
         data.rescan()
     generator = random_of_step(recipe, step)
     batch = data.batch(recipe.batch, generator)
     guidance = data.shards["guidance"][batch.rows].float() / 255
     guidance = drop_guidance(guidance, recipe.drop_each, recipe.drop_all, generator)
-    told = partial(model, guidance=guidance.to(device))
-    return denoising_loss(told, batch, noise_levels, recipe, generator, device)
+    told = partial(model, guidance=guidance[own].to(device))
+    return denoising_loss(told, batch, noise_levels, recipe, generator, device, own)
 
 
 def drop_guidance(guidance: Tensor, each: float, everything: float, generator: torch.Generator) -> Tensor:

@@ -23,8 +23,9 @@ from ..models.mini import PATCH, TOLD_CHANNELS, WEIGHTS, condition, patchify, si
 from .chain import LONGEST_JUMP, Chain, Jumps, Weighting, check_weighting, row_mean
 from .chain_attention import rectified
 from .chain_pairs import ChainBatch, ChainPairs
-from .loop import Batch, Recipe, denoising_loss, fastest_precision, fit, make_optimizer, random_of_step
+from .loop import Batch, Recipe, denoising_loss, fastest_precision, fit, make_optimizer, own_rows, random_of_step
 from .mini import export, load_model
+from .mini_sheet import show_pairs
 
 __all__ = ["ChainMiniRecipe", "chain_loss", "export", "train"]
 
@@ -65,21 +66,24 @@ def train(pairs: Path, out: Path, recipe: ChainMiniRecipe, minutes: float = floa
     levels = sigmas(accelerator.device)
     chain = Chain.of_sigmas(sigmas())
 
+    mine = own_rows(recipe.batch, accelerator)
+
     def loss_of(step: int) -> Tensor:
         generator = random_of_step(recipe, step)
         batch = data.batch(recipe.batch, generator)
         latent = (batch.hole.shape[-2] // PATCH, batch.hole.shape[-1] // PATCH)
-        on_device = partial(rectified, unet, batch.hole.to(accelerator.device), latent)
+        on_device = partial(rectified, unet, batch.hole[mine].to(accelerator.device), latent)
         attention: Callable[[], AbstractContextManager[Any]] = on_device if recipe.rectify else nullcontext
         with attention():
-            loss = chain_loss(model, batch, chain, levels, recipe, generator, accelerator.device)
+            loss = chain_loss(model, batch, chain, levels, recipe, generator, accelerator.device, own=mine)
             if recipe.keep:
                 truth = torch.where(batch.hole > 0.5, batch.truth, batch.fill)
-                own = Batch(truth, batch.fill, batch.hole, batch.role, batch.role)
-                loss = loss + recipe.keep * denoising_loss(model, own, levels, recipe, generator, accelerator.device)
+                plain = Batch(truth, batch.fill, batch.hole, batch.role, batch.role)
+                loss = loss + recipe.keep * denoising_loss(model, plain, levels, recipe, generator, accelerator.device, mine)
         return loss
 
-    fit(model, optimizer, loss_of, out, recipe, accelerator, minutes)
+    show = partial(show_pairs, accelerator.unwrap_model(model), data, levels, out) if recipe.sheet_every else None
+    fit(model, optimizer, loss_of, out, recipe, accelerator, minutes, show, recipe.sheet_every)
 
 
 def chain_loss(
@@ -91,16 +95,19 @@ def chain_loss(
     generator: torch.Generator,
     device: torch.device,
     jumps: Jumps | None = None,
+    own: slice = slice(None),
 ) -> Tensor:
-    """Eq. 9, or its even kin, of a model that is called as `mini.MiniModel` is.
+    """Eq. 9, or its even kin, of a model that is called as `mini.MiniModel` is, on some rows of a batch.
 
     Args:
         levels: σ of the model's 1000 steps, on the device.
-        jumps: drawn where None.
+        jumps: of all rows; drawn where None.
+        own: the rows that count.
     """
     jumps = chain.draw(len(batch.role), generator, recipe.longest_jump) if jumps is None else jumps
-    noise = patchify(torch.randn(batch.truth.shape, generator=generator)).to(device)
-    truth, shown, fill, hole, role = (part.to(device) for part in batch)
+    noise = patchify(torch.randn(batch.truth.shape, generator=generator))[own].to(device)
+    jumps = Jumps(*(part[own] for part in jumps))
+    truth, shown, fill, hole, role = (part[own].to(device) for part in batch)
     plain, with_object = patchify(truth), patchify(shown)
     sigma = levels[jumps.step.to(device)]
     noisy = chain.mixed(plain, with_object, jumps.begin) + sigma[:, None, None, None] * noise

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from .chain import LONGEST_JUMP, Chain, Jumps, Weighting, check_weighting, row_mean
 from .chain_attention import rectified
 from .chain_files import save_unet
-from .loop import Recipe, fastest_precision, fit, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
 from .prompt_files import save_lora
 from .prompt_model import Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -106,8 +106,6 @@ def train(model: Path, pairs: Path, out: Path, recipe: ChainRecipe, minutes: flo
 
     precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
     accelerator = Accelerator(mixed_precision=precision)
-    if recipe.batch % accelerator.num_processes:
-        raise ValueError(f"batch is {recipe.batch}, but it must be a multiple of the {accelerator.num_processes} processes")
     data = ErasurePairs(pairs, recipe.size)
     torch.manual_seed(recipe.seed)  # what a LoRA begins as
     networks = load_networks(model, UNTOLD, recipe.rank)
@@ -119,8 +117,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: ChainRecipe, minutes: flo
     chain = Chain.of(networks.scheduler.alphas_cumprod)
     edge = recipe.size // 2 ** (len(networks.vae.config.block_out_channels) - 1)
     draws = partial(_draw, recipe, len(data), chain, edge)
-    share = recipe.batch // accelerator.num_processes
-    mine = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+    mine = own_rows(recipe.batch, accelerator)
     ahead = PairsAhead(data, lambda step: draws(step).rows[mine].tolist())
 
     def loss_of(step: int) -> Tensor:

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from ..models.adapter import guided, load_adapter
 from ..models.mini import WEIGHTS, sigmas
 from .adapter import drop_guidance
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_checkpoint, make_optimizer, random_of_step
+from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_checkpoint, make_optimizer, own_rows, random_of_step
 from .mini import MiniModel, load_model
+from .mini_sheet import show_pairs
 from .prompt_files import save_lora
 
 __all__ = ["LayerLoraRecipe", "RoleModel", "export", "train"]
@@ -91,8 +92,11 @@ def train(
     model = RoleModel(load_model(weights), recipe.rank, None if adapter is None else load_adapter(adapter))
     optimizer = make_optimizer(model.lora, recipe)
     prepared, optimizer = accelerator.prepare(model, optimizer)
-    loss_of = partial(_loss, prepared, data, sigmas(accelerator.device), recipe, device=accelerator.device, told=adapter is not None)
-    fit(model.lora, optimizer, loss_of, out, recipe, accelerator, minutes)
+    how = {"device": accelerator.device, "own": own_rows(recipe.batch, accelerator), "told": adapter is not None}
+    loss_of = partial(_loss, prepared, data, sigmas(accelerator.device), recipe, **how)
+    shown = model if adapter is not None else model.model
+    show = partial(show_pairs, shown, data, sigmas(accelerator.device), out) if recipe.sheet_every else None
+    fit(model.lora, optimizer, loss_of, out, recipe, accelerator, minutes, show, recipe.sheet_every)
 
 
 def export(run: Path, out: Path) -> list[Path]:
@@ -114,7 +118,7 @@ def export(run: Path, out: Path) -> list[Path]:
 
 
 def _loss(
-    model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: LayerLoraRecipe, step: int, device: torch.device, told: bool
+    model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: LayerLoraRecipe, step: int, device: torch.device, own: slice, told: bool
 ) -> Tensor:
     if step % recipe.rescan_every == 0:
         data.rescan()
@@ -123,8 +127,8 @@ def _loss(
     if told:
         guidance = data.shards["guidance"][batch.rows].float() / 255
         guidance = drop_guidance(guidance, recipe.drop_each, recipe.drop_all, generator)
-        return denoising_loss(partial(model, guidance=guidance.to(device)), batch, noise_levels, recipe, generator, device)
-    return denoising_loss(model, batch, noise_levels, recipe, generator, device)
+        return denoising_loss(partial(model, guidance=guidance[own].to(device)), batch, noise_levels, recipe, generator, device, own)
+    return denoising_loss(model, batch, noise_levels, recipe, generator, device, own)
 
 
 def _settle(out: Path, told: dict[str, Any]) -> None:

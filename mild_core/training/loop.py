@@ -44,6 +44,7 @@ __all__ = [
     "load_average",
     "load_checkpoint",
     "make_optimizer",
+    "own_rows",
     "random_of_step",
     "rate",
     "read_log",
@@ -73,6 +74,7 @@ class Recipe:
     seed: int = 0
     save_every: int = 100
     rescan_every: int = 200  # look for shards that were made meanwhile
+    sheet_every: int = 500  # steps between two sheets of samples; 0 for none
 
 
 class Batch(NamedTuple):
@@ -245,10 +247,27 @@ def random_of_step(recipe: Recipe, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
 
 
+def own_rows(batch: int, accelerator: Accelerator) -> slice:
+    """Which rows of every batch are this process's. All draw the whole batch, so that what is learnt does not depend on how many they are.
+
+    Raises ValueError when the processes cannot share the batch alike.
+    """
+    if batch % accelerator.num_processes:
+        raise ValueError(f"batch is {batch}, but it must be a multiple of the {accelerator.num_processes} processes")
+    share = batch // accelerator.num_processes
+    return slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+
+
 def denoising_loss(
-    model: Callable[..., Tensor], batch: Batch, noise_levels: Tensor, recipe: Recipe, generator: torch.Generator, device: torch.device
+    model: Callable[..., Tensor],
+    batch: Batch,
+    noise_levels: Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+    device: torch.device,
+    own: slice = slice(None),
 ) -> Tensor:
-    """The loss of a model that is called as `mini.MiniModel` is, on a batch, by the start rule above."""
+    """The loss of a model that is called as `mini.MiniModel` is, on the rows `own` of a batch, by the start rule above."""
     truth, fill, hole, role, _ = batch
     role = torch.where(torch.rand(len(role), generator=generator) < recipe.drop_role, ROLES.index("none"), role)
     from_fill = torch.rand(len(role), generator=generator) < recipe.from_fill
@@ -256,7 +275,7 @@ def denoising_loss(
     at = (len(noise_levels) * at).long()
     toward_smooth = torch.rand(len(role), generator=generator)
     noise = torch.randn(truth.shape, generator=generator)
-    moved = (x.to(device) for x in (truth, fill, hole, role, at, from_fill, toward_smooth, noise))
+    moved = (x[own].to(device) for x in (truth, fill, hole, role, at, from_fill, toward_smooth, noise))
     truth, fill, hole, role, at, from_fill, toward_smooth, noise = moved
     conditioned = condition(patchify(fill), hole)
     x_0, tokens, smooth = patchify(truth), conditioned[:, :PIXEL_CHANNELS], conditioned[:, TOLD_CHANNELS:]

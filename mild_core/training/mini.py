@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..models.mini import ROLE_KEY, TOLD_CHANNELS, WEIGHTS, MiniConfig, clean, load_weights, make_unet, save_weights, sigmas
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, random_of_step
+from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, own_rows, random_of_step
+from .mini_sheet import show_pairs
 
 __all__ = ["MiniModel", "export", "load_model", "train"]
 
@@ -73,8 +74,9 @@ def train(
         _start_from(model, start_from)
     model, optimizer = accelerator.prepare(model, make_optimizer(model, recipe))
     data, noise_levels = Pairs(pairs), sigmas(accelerator.device)
-    loss_of = partial(_loss, model, data, noise_levels, recipe, device=accelerator.device)
-    fit(model, optimizer, loss_of, out, recipe, accelerator, minutes)
+    loss_of = partial(_loss, model, data, noise_levels, recipe, device=accelerator.device, own=own_rows(recipe.batch, accelerator))
+    show = partial(show_pairs, accelerator.unwrap_model(model), data, noise_levels, out) if recipe.sheet_every else None
+    fit(model, optimizer, loss_of, out, recipe, accelerator, minutes, show, recipe.sheet_every)
 
 
 def _start_from(model: MiniModel, path: Path) -> None:
@@ -86,11 +88,11 @@ def _start_from(model: MiniModel, path: Path) -> None:
                 own[name].copy_(tensor)
 
 
-def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device) -> Tensor:
+def _loss(model: nn.Module, data: Pairs, noise_levels: Tensor, recipe: Recipe, step: int, device: torch.device, own: slice) -> Tensor:
     if step % recipe.rescan_every == 0:
         data.rescan()
     generator = random_of_step(recipe, step)
-    return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device)
+    return denoising_loss(model, data.batch(recipe.batch, generator), noise_levels, recipe, generator, device, own)
 
 
 def export(run: Path, out: Path, config: MiniConfig | None = None, notes: dict[str, str] | None = None) -> list[Path]:

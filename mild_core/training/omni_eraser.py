@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.omni_eraser import CHANNELS, GUIDANCE, PROMPT, STEPS, split, told
-from .loop import Recipe, fastest_precision, fit, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
 from .omni_eraser_masks import AS_IT_IS, BOX, DILATED, ERODED, redraw
 from .omni_eraser_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -87,7 +87,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: OmniEraserRecipe, minutes
 
     precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
     accelerator = Accelerator(mixed_precision=precision)
-    _check(recipe, accelerator.num_processes)
+    _check(recipe)
     data = ErasurePairs(pairs, recipe.size)
     _settle(out, recipe, model, accelerator)
     torch.manual_seed(recipe.seed)  # what the LoRA begins as
@@ -99,8 +99,8 @@ def train(model: Path, pairs: Path, out: Path, recipe: OmniEraserRecipe, minutes
     network, optimizer = accelerator.prepare(networks.model, optimizer)
     networks.vae.to(accelerator.device)
     draws = partial(_draw, recipe, len(data), recipe.size // networks.factor)
-    share = recipe.batch // accelerator.num_processes
-    mine = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+    mine = own_rows(recipe.batch, accelerator)
+    share = mine.stop - mine.start
     ahead = PairsAhead(data, lambda step: draws(step).rows[mine].tolist())
 
     def loss_of(step: int) -> Tensor:
@@ -145,9 +145,7 @@ def export(run: Path, out: Path, name: str = "omni_eraser") -> list[Path]:
     return [path]
 
 
-def _check(recipe: OmniEraserRecipe, processes: int) -> None:
-    if recipe.batch % processes:
-        raise ValueError(f"batch is {recipe.batch}, but it must be a multiple of the {processes} processes")
+def _check(recipe: OmniEraserRecipe) -> None:
     for name in ("rank", "at_once"):
         if getattr(recipe, name) < 1:
             raise ValueError(f"{name} is {getattr(recipe, name)}, but it must be 1 or more")

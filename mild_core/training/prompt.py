@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .loop import Fitted, Recipe, fastest_precision, fit, random_of_step
+from .loop import Fitted, Recipe, fastest_precision, fit, own_rows, random_of_step
 from .prompt_files import learnt, save_embedding, save_lora
 from .prompt_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead, Words, short_prompt
@@ -85,7 +85,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: PromptRecipe, minutes: fl
     started = time.time()
     precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
     accelerator = Accelerator(mixed_precision=precision)
-    _check(recipe, accelerator.num_processes)
+    _check(recipe)
     data = ErasurePairs(pairs, recipe.size)
     _settle(out, recipe, model, accelerator)
     word = _stage(WORD_STAGE, load_networks(model, recipe.word), data, out, recipe, accelerator, minutes)
@@ -111,9 +111,7 @@ def export(run: Path, out: Path, name: str = "background_completion") -> list[Pa
     return files
 
 
-def _check(recipe: PromptRecipe, processes: int) -> None:
-    if recipe.batch % processes:
-        raise ValueError(f"batch is {recipe.batch}, but it must be a multiple of the {processes} processes")
+def _check(recipe: PromptRecipe) -> None:
     if recipe.rank < 1:
         raise ValueError(f"rank is {recipe.rank}, but it must be 1 or more")
     if recipe.size % 8:
@@ -146,8 +144,7 @@ def _stage(
     captions = recipe.captions if both else 0.0
     edge = recipe.size // 2 ** (len(networks.vae.config.block_out_channels) - 1)
     draws = partial(_draw, recipe, candidates, captions, edge, networks.scheduler.config.num_train_timesteps)
-    share = recipe.batch // accelerator.num_processes
-    mine = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+    mine = own_rows(recipe.batch, accelerator)
     ahead = PairsAhead(data, lambda step: draws(step).rows[mine].tolist())
 
     def loss_of(step: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .prompt_model import Networks
 from .prompt_pairs import ErasurePair
+from .sheet import save_rows
 
 __all__ = ["erase", "save_sheet"]
 
@@ -41,11 +42,5 @@ def erase(networks: Networks, pair: ErasurePair, prompts: list[str], steps: int 
 
 def save_sheet(path: Path, pair: ErasurePair, erased: Tensor) -> None:
     """Write a PNG with a row for each pair: the input, its hole, what was painted, the truth."""
-    from PIL import Image
-
     holes = torch.where(pair.hole > 0.5, torch.ones(()).to(pair.input), pair.input)
-    rows = torch.cat([pair.input, holes, erased, pair.truth], 3)
-    whole = torch.cat(list(rows), 1)
-    pixels = ((whole + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    save_rows(path, (pair.input, holes, erased, pair.truth))

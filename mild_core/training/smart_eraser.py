@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from ..models.smart_eraser import GUIDANCE
 from ..scene.mask_enhancement import augmented_mask
-from .loop import Recipe, fastest_precision, fit, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
 from .prompt_sheet import save_sheet
 from .smart_eraser_model import EraserNetworks, load_eraser_networks
@@ -86,8 +86,6 @@ def train(model: Path, pairs: Path, out: Path, recipe: SmartEraserRecipe, minute
     from accelerate import Accelerator
 
     accelerator = Accelerator(mixed_precision=fastest_precision() if recipe.precision == "auto" else recipe.precision)
-    if recipe.batch % accelerator.num_processes:
-        raise ValueError(f"batch is {recipe.batch}, but it must be a multiple of the {accelerator.num_processes} processes")
     if recipe.size % 8:
         raise ValueError(f"size is {recipe.size}, but it must be a multiple of 8 pixels")
     data = ErasurePairs(pairs, recipe.size)
@@ -102,8 +100,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: SmartEraserRecipe, minute
     networks.to(accelerator.device)
     edge = recipe.size // 2 ** (len(networks.vae.config.block_out_channels) - 1)
     draws = partial(_draw, recipe, len(data), edge, networks.scheduler.config.num_train_timesteps)
-    share = recipe.batch // accelerator.num_processes
-    mine = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+    mine = own_rows(recipe.batch, accelerator)
     ahead = PairsAhead(data, lambda step: draws(step).rows[mine].tolist())
 
     def loss_of(step: int) -> Tensor:

@@ -165,7 +165,7 @@ def test_guidance_stays_with_its_picture(pairs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(GuidedModel, "forward", spy)
     monkeypatch.setattr(training, "drop_guidance", lambda guidance, *rest: guidance)
-    train(pairs, tmp_path / "run", recipe(steps=1, batch=8))
+    train(pairs, tmp_path / "run", recipe(steps=1, batch=8, sheet_every=0))
     ((hole, guidance),) = seen
     assert len(hole) == 8
     assert torch.equal(guidance[:, 8:], hole)

@@ -1,5 +1,8 @@
 """A LoRA for one kind of layer: it learns from its own rows alone, and the shared network stays."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -107,3 +110,29 @@ def test_the_command_writes_the_file_and_its_card(pairs, tmp_path):
     assert "| role | person |" in out.with_suffix(".md").read_text()
     with pytest.raises(FileNotFoundError, match=r"holds no settings\.json"):
         export(tmp_path, out)
+
+
+def test_two_processes_learn_what_one_does(pairs, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    train(pairs, one, recipe(steps=1, batch=4))
+    settings = {**vars(recipe(steps=1, batch=4)), "save_every": 9}
+    changes = {"files.pairs": pairs, "out": two, "result.out": tmp_path / "x.safetensors"} | {
+        f"settings.{k}": v for k, v in settings.items()
+    }
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes=2",
+        "--num_machines=1",
+        "--mixed_precision=no",
+        "--dynamo_backend=no",
+    ]
+    command = [sys.executable, *launch, "-m", "mild_core.training", "train", "mild_core/training/recipes/layer_lora.toml"]
+    done = subprocess.run([*command, *(f"{k}={v}" for k, v in changes.items())], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, shared = (load_file(run / "checkpoint.safetensors") for run in (one, two))
+    gradients = [name for name in alone if name.startswith("exp_avg.")]
+    assert any(alone[name].any() for name in gradients)
+    for name in gradients:
+        assert (alone[name] - shared[name]).norm() <= 1e-3 * alone[name].norm() + 1e-9, name
