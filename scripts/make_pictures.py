@@ -37,6 +37,7 @@ SHOWN_ONLY = (
     "erase_pose",
     "erase_flux_fill",
     "magiceraser_checkpoint",
+    "erasediff",
     "smarteraser",
     "omnieraser",
     "omnieraser_layers",

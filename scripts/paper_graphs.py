@@ -16,6 +16,7 @@ from scripts.graph_parts import (
     PEOPLE,
     PHOTO,
     PROMPTED,
+    erase,
     erasing,
     erasing_with_checkpoint,
     results,
@@ -177,6 +178,39 @@ def smart_eraser() -> Graph:
     return Graph("smarteraser", NOTE_SMART, nodes, groups).moved(0, 360)
 
 
+NOTE_ERASE_DIFFUSION = """## Erase Diffusion
+An inpainting model that was trained to walk away from whoever is still to be seen in the hole (arXiv 2503.07026), with attention that \
+does not look from hole to hole (*method: self-rectifying*). Its authors published no weights; `mild_core/training/recipes/erasediff.toml` \
+trains them.
+
+| file | into | licence |
+|---|---|---|
+| the U-Net of your training, *erase_diffusion* | models/diffusion_models | that of your data and of Stable Diffusion 2 |
+| *512-inpainting-ema* of Stable Diffusion 2, for its text encoder and VAE | models/checkpoints | CreativeML Open RAIL++-M |
+
+1. **Photo** and **People**: a photograph, and a label map of the same size whose red value tells who is who.
+2. **Who goes**: run once, then click the people in the photo.
+
+It was trained without words: leave the prompt empty and **cfg at 1**. It completes nobody (*complete: nobody*).
+"""
+
+
+def erase_diffusion() -> Graph:
+    """A U-Net of Erase Diffusion's training, layer by layer."""
+    models = {
+        "model": Node("UNETLoader", "Erase Diffusion", (500, 40), (320, 90), {"unet_name": "erase_diffusion.safetensors"}),
+        "rest": Node(
+            "CheckpointLoaderSimple", "Text encoder and VAE", (500, 190), (320, 130), {"ckpt_name": "512-inpainting-ema.safetensors"}
+        ),
+        "background": Node("CLIPTextEncode", "No words", (900, 120), (340, 130), {"clip": Out("rest", "CLIP"), "text": ""}),
+    }
+    prompts = {"positive": Out("background", "CONDITIONING"), "negative": Out("background", "CONDITIONING"), "vae": Out("rest", "VAE")}
+    nodes = erasing(models, prompts, {"steps": 25, "cfg": 1.0, "denoise": 0.9}, "as sampled", encoding={"complete": "nobody"})
+    nodes["attend"] = _with(nodes["attend"], method="self-rectifying")
+    group = Group("3  Model", (480, -40), (780, 380), "#A88")
+    return erase("erasediff", NOTE_ERASE_DIFFUSION, group, nodes)
+
+
 def _graph(name: str, note: str, nodes: dict[str, Node], model: Group) -> Graph:
     groups = (
         Group("1  What the photo shows", (-380, 400), (760, 860)),
@@ -197,4 +231,4 @@ def _with(node: Node, **inputs: object) -> Node:
     return replace(node, inputs={**node.inputs, **inputs})
 
 
-PAPERS = (magic_eraser_with_mini(), magic_eraser_with_checkpoint(), *OMNI_GRAPHS, smart_eraser())
+PAPERS = (magic_eraser_with_mini(), magic_eraser_with_checkpoint(), erase_diffusion(), smart_eraser(), *OMNI_GRAPHS)
