@@ -24,7 +24,7 @@ from ..remote import Graph
 
 __all__ = ["SPLIT", "Slot", "Slots", "find_slots", "leading_to", "load_graph", "set_seeds"]
 
-SPLIT, REPORT = "MILDSplitPeople", "MILDAttentionReport"
+SPLIT, PANOPTIC, REPORT = "MILDSplitPeople", "MILDPanoptic", "MILDAttentionReport"
 LOADERS, SHOWERS = ("LoadImage", "LoadImageMask"), ("SaveImage", "PreviewImage")
 DEFAULTS = {"photo": "image", "people": "image", "effects": "image", "erase": "erase"}  # the input that a slot means
 SEEDS = ("seed", "noise_seed")
@@ -120,6 +120,12 @@ def _people(graph: Graph, split: str | None, photo: Slot, effects: Slot | None) 
     taken = {photo[0], "" if effects is None else effects[0]}
     if split is not None:
         reached = {*_upstream(graph, _source(graph, split, "masks")), *_upstream(graph, _source(graph, split, "segs"))}
+        told = [id for id in graph if id in reached and graph[id]["class_type"] == PANOPTIC]
+        if told:
+            raise ValueError(
+                f"people come from node {told[0]}, MILD Panoptic, but a case's people are masks: join a Load Image (as Mask) to `masks` "
+                "of MILD Split People in its place"
+            )
         found = [id for id in graph if id in reached - taken and graph[id]["class_type"] in LOADERS]
         return _one(graph, "people", found, PEOPLE_TITLES), "image"
     loaders = [id for id, node in graph.items() if node["class_type"] in LOADERS and id not in taken]

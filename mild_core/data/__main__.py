@@ -25,9 +25,9 @@ __all__ = ["main", "pairs", "scenes"]
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m mild_core.data") -> int:
     """Run a step; its exit status: 0, 2 for what cannot be done, 130 when interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m mild_core.data", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     _add_scenes(steps)
     _add_shifted(steps, "olrd", "build removal pairs of MagicEraser, things shifted onto background", build_pairs)
@@ -162,7 +162,7 @@ def scenes() -> int:
 
 def pairs() -> int:
     """The steps that build removal pairs as a command of its own, `mild-pairs olrd …`."""
-    return main(sys.argv[1:])
+    return main(sys.argv[1:], "mild-pairs")
 
 
 if __name__ == "__main__":
