@@ -11,11 +11,7 @@ See `building`.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,19 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from .building import check_jobs, claim, made, notes_of, tell, versions, write_whole
+from .building import check_jobs, claim, notes_of, versions, write_whole
 from .erasediff import ErasePair, make_erase_pair
 from .erasediff_datasheet import erase_datasheet
 from .library import split_of
-from .olrd_files import PairFolders, PairShards, PairStore, about, pair_files, read_picture
+from .olrd_files import PairStore, about, pair_files
 from .olrd_photos import PanopticPhoto, Part, load_panoptic, panoptic_photos
 from .olrd_set import OlrdSettings
-from .olrd_sheet import SheetEntry, contact_sheet
+from .pair_set import as_csv, fingerprint, in_turn_from, make_missing, pair_store, show_and_describe
 
 __all__ = ["FORMAT", "build_erase_pairs", "erase_pair_of_seed", "photos_to_erase_from"]
 
 FORMAT = 1  # of the files and of how pairs are made: one more whenever a seed gives another pair
-SHOWN = 24  # pairs on the sheet
 COLUMNS = ("id", "seed", "photo", "object", "tag", "width", "height", "share", "down", "right", "scale", "turn", "caption")
 # a map that tells people alone: each value is somebody, and what is nobody is background
 PEOPLE: dict[str, Any] = {"panoptic": {"0": "background"} | {str(value): "person" for value in range(1, 256)}, "things": range(1, 256)}
@@ -55,15 +50,8 @@ def build_erase_pairs(photos: Path, out: Path, settings: OlrdSettings, annotatio
     check_jobs(jobs)
     _entries.cache_clear()  # what is there may have changed since another build
     entries = _entries(photos, annotations, settings.part)
-    claim(out, "erasures", {"format": FORMAT, **asdict(settings), "photos": _hash_of(entries), "versions": versions()})
-    store = _store(out, settings)
-    store.open()
-    missing = [number for number in range(len(store.units)) if not store.is_complete(number)]
-    if missing:
-        for name in ("index.csv", "datasheet.md", "sheet.jpg"):
-            (out / name).unlink(missing_ok=True)
-    what = "shards" if settings.per_shard else "pairs"
-    tell(made(partial(_make, photos, annotations, out, settings), missing, jobs), len(missing), what)
+    claim(out, "erasures", {"format": FORMAT, **asdict(settings), "photos": fingerprint(entries), "versions": versions()})
+    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), jobs)
     _finish(photos, out, settings, store, len(entries))
 
 
@@ -94,17 +82,11 @@ def erase_pair_of_seed(entries: Sequence[PanopticPhoto], seed: int, long_side: i
     Where a photo gives no pair the others are tried at random, each once. Raises ValueError when none of them does.
     """
     rng = np.random.default_rng(seed)
-    first = int(_order(len(entries))[seed % len(entries)])
-    for number in (first, *(int(n) for n in rng.permutation(len(entries)) if n != first)):
+    for number in tuple(in_turn_from(len(entries), seed, rng)):  # the whole order is drawn before a pair is
         pair = make_erase_pair(*load_panoptic(entries[number], long_side), rng)
         if pair is not None:
             return pair, entries[number]
     raise ValueError(f"none of the {len(entries)} photos has an object, whole and of a fit size, and free background for it")
-
-
-@lru_cache(maxsize=2)
-def _order(count: int) -> np.ndarray:
-    return np.random.default_rng(0).permutation(count)
 
 
 @lru_cache(maxsize=1)
@@ -112,14 +94,10 @@ def _entries(photos: Path, annotations: Path | None, part: Part) -> tuple[Panopt
     return photos_to_erase_from(photos, annotations, part)
 
 
-def _store(out: Path, settings: OlrdSettings) -> PairStore:
-    return PairShards(out, settings.seeds, settings.per_shard) if settings.per_shard else PairFolders(out, settings.seeds)
-
-
 def _make(photos: Path, annotations: Path | None, out: Path, settings: OlrdSettings, number: int) -> int:
     """Make and write the unit of that number."""
     entries = _entries(photos, annotations, settings.part)
-    store = _store(out, settings)
+    store = pair_store(out, settings)
     pairs = {}
     for seed in store.units[number]:
         pair, source = erase_pair_of_seed(entries, seed, settings.long_side)
@@ -128,41 +106,14 @@ def _make(photos: Path, annotations: Path | None, out: Path, settings: OlrdSetti
     return number
 
 
-def _hash_of(entries: Sequence[PanopticPhoto]) -> str:
-    """Of the names and sizes of all files that are read: reading a million photographs would take longer than many builds."""
-    digest = hashlib.sha256()
-    for entry in entries:
-        for path in entry.files:
-            digest.update(f"{entry.name}\0{path.name}\0{path.stat().st_size}\0".encode())
-    return digest.hexdigest()
-
-
 def _finish(photos: Path, out: Path, settings: OlrdSettings, store: PairStore, available: int) -> None:
-    descriptions: list[dict[str, Any]] = []
-    shown: list[SheetEntry] = []
-    wanted = {settings.seeds[place * settings.count // SHOWN] for place in range(SHOWN)}
-    for number, unit in enumerate(store.units):
-        found = {seed: json.loads(files["json"]) for seed, files in store.read(number, unit, ("json",)).items()}
-        descriptions.extend(found.values())
-        pictures = store.read(number, sorted(wanted & set(unit)), ("input.png", "truth.png", "mask.png"))
-        shown.extend(_entry(files, found[seed]) for seed, files in pictures.items())
-    write_whole(out / "sheet.jpg", contact_sheet(shown))
-    write_whole(out / "index.csv", "".join(_index(descriptions)))
+    descriptions = show_and_describe(out, store, settings.seeds, _title)
+    write_whole(out / "index.csv", as_csv(COLUMNS, map(_line, descriptions)))
     write_whole(out / "datasheet.md", erase_datasheet(descriptions, asdict(settings), available, notes_of(photos)))
 
 
-def _entry(files: dict[str, bytes], told: dict[str, Any]) -> SheetEntry:
-    shown, truth, mask = (read_picture(files, what, told["id"]) for what in ("input", "truth", "mask"))
-    title = f"{told['id']} {told['object']} x{told['scale']:.2f} {told['turn']:+.0f} deg on {told['tag']}"
-    return SheetEntry(shown, truth, mask, title.encode("ascii", "replace").decode())
-
-
-def _index(descriptions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for told in [None, *descriptions]:
-        line = io.StringIO()
-        values = COLUMNS if told is None else _line(told)
-        csv.writer(line, lineterminator="\n").writerow(values)
-        yield line.getvalue()
+def _title(told: dict[str, Any]) -> str:
+    return f"{told['id']} {told['object']} x{told['scale']:.2f} {told['turn']:+.0f} deg on {told['tag']}"
 
 
 def _line(told: dict[str, Any]) -> list[Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from ..scene.background_prompt import TEMPLATES, write_prompt
 from ..scene.panoptic import Panoptic, Segment
 from .cutout import cut_softly
+from .placing import fitting_places
 
 __all__ = ["OlrdPair", "background_tags", "blended", "free_background", "make_olrd_pair", "movable_things"]
 
@@ -177,17 +178,8 @@ def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _place_for(shape: np.ndarray, free: np.ndarray, top: int, rng: np.random.Generator) -> tuple[int, int] | None:
-    """(top, left) for a silhouette [h, w] so that all of it is free [H, W]; None where there is no such place.
-
-    How much of it is not free is counted for all places at once: the correlation of both, by Fourier transform. A place inside the
-    frame does not wrap around, so that nothing needs padding.
-    """
-    height, width = free.shape[0] - shape.shape[0] + 1, free.shape[1] - shape.shape[1] + 1
-    if height < 1 or width < 1 or free.sum() < shape.sum():
-        return None
-    spectrum = np.fft.rfft2(~free) * np.conj(np.fft.rfft2(shape, free.shape))
-    fits = np.fft.irfft2(spectrum, free.shape)[:height, :width] < 0.5  # counts are whole numbers
-    rows, columns = np.nonzero(fits)
+    """(top, left) for a silhouette [h, w] so that all of it is free [H, W]; None where there is no such place."""
+    rows, columns = np.nonzero(fitting_places(shape, free))
     if not len(rows):
         return None
     weights = np.cumsum(np.exp(-0.5 * ((rows - top) / (EYE_LEVEL * len(free))) ** 2) + 1e-12)

@@ -11,11 +11,7 @@ See `building`.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,17 +19,16 @@ from typing import Any, get_args
 
 import numpy as np
 
-from .building import check_jobs, claim, made, notes_of, tell, versions, write_whole
+from .building import check_jobs, claim, notes_of, versions, write_whole
 from .olrd import OlrdPair, make_olrd_pair
 from .olrd_datasheet import olrd_datasheet
-from .olrd_files import PairFolders, PairShards, PairStore, about, pair_files, read_picture
+from .olrd_files import PairStore, about, pair_files
 from .olrd_photos import PanopticPhoto, Part, load_panoptic, panoptic_photos
-from .olrd_sheet import SheetEntry, contact_sheet
+from .pair_set import as_csv, fingerprint, in_turn_from, make_missing, pair_store, show_and_describe
 
 __all__ = ["FORMAT", "OlrdSettings", "build_pairs", "pair_of_seed"]
 
 FORMAT = 1  # of the files and of how pairs are made: one more whenever a seed gives another pair
-SHOWN = 24  # pairs on the sheet
 COLUMNS = ("id", "seed", "photo", "object", "tag", "width", "height", "share", "down", "right", "caption")
 
 
@@ -78,16 +73,9 @@ def build_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Pa
     check_jobs(jobs)
     _entries.cache_clear()  # what is there may have changed since another build
     entries = _entries(photos, annotations, settings.part)
-    header = {"format": FORMAT, **asdict(settings), "photos": _hash_of(photos, entries), "versions": versions()}
+    header = {"format": FORMAT, **asdict(settings), "photos": fingerprint(entries), "versions": versions()}
     claim(out, "pairs", header)
-    store = _store(out, settings)
-    store.open()
-    missing = [number for number in range(len(store.units)) if not store.is_complete(number)]
-    if missing:
-        for name in ("index.csv", "datasheet.md", "sheet.jpg"):
-            (out / name).unlink(missing_ok=True)
-    what = "shards" if settings.per_shard else "pairs"
-    tell(made(partial(_make, photos, annotations, out, settings), missing, jobs), len(missing), what)
+    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), jobs)
     _finish(photos, out, settings, store, len(entries))
 
 
@@ -97,26 +85,11 @@ def pair_of_seed(entries: Sequence[PanopticPhoto], seed: int, long_side: int = 0
     Where a photo gives no pair the others are tried at random, each once. Raises ValueError when none of them does.
     """
     rng = np.random.default_rng(seed)
-    first = int(_order(len(entries))[seed % len(entries)])
-    for number in _from(first, len(entries), rng):
+    for number in in_turn_from(len(entries), seed, rng):
         pair = make_olrd_pair(*load_panoptic(entries[number], long_side), rng)
         if pair is not None:
             return pair, entries[number]
     raise ValueError(f"none of the {len(entries)} photos has a thing, whole and of a fit size, and free background for it")
-
-
-@lru_cache(maxsize=2)
-def _order(count: int) -> np.ndarray:
-    return np.random.default_rng(0).permutation(count)
-
-
-def _from(first: int, count: int, rng: np.random.Generator) -> Iterator[int]:
-    yield first
-    yield from (int(number) for number in rng.permutation(count) if number != first)
-
-
-def _store(out: Path, settings: OlrdSettings) -> PairStore:
-    return PairShards(out, settings.seeds, settings.per_shard) if settings.per_shard else PairFolders(out, settings.seeds)
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +100,7 @@ def _entries(photos: Path, annotations: Path | None, part: Part) -> tuple[Panopt
 def _make(photos: Path, annotations: Path | None, out: Path, settings: OlrdSettings, number: int) -> int:
     """Make and write the unit of that number."""
     entries = _entries(photos, annotations, settings.part)
-    store = _store(out, settings)
+    store = pair_store(out, settings)
     pairs = {}
     for seed in store.units[number]:
         pair, source = pair_of_seed(entries, seed, settings.long_side)
@@ -136,40 +109,16 @@ def _make(photos: Path, annotations: Path | None, out: Path, settings: OlrdSetti
     return number
 
 
-def _hash_of(photos: Path, entries: Sequence[PanopticPhoto]) -> str:
-    """Of the names and sizes of all files that are read: reading a million photographs would take longer than many builds."""
-    digest = hashlib.sha256()
-    for entry in entries:
-        for path in entry.files:
-            digest.update(f"{entry.name}\0{path.name}\0{path.stat().st_size}\0".encode())
-    return digest.hexdigest()
-
-
 def _finish(photos: Path, out: Path, settings: OlrdSettings, store: PairStore, available: int) -> None:
-    descriptions: list[dict[str, Any]] = []
-    shown: list[SheetEntry] = []
-    wanted = {settings.seeds[place * settings.count // SHOWN] for place in range(SHOWN)}
-    for number, unit in enumerate(store.units):
-        found = {seed: json.loads(files["json"]) for seed, files in store.read(number, unit, ("json",)).items()}
-        descriptions.extend(found.values())
-        pictures = store.read(number, sorted(wanted & set(unit)), ("input.png", "truth.png", "mask.png"))
-        shown.extend(_entry(files, found[seed]) for seed, files in pictures.items())
-    write_whole(out / "sheet.jpg", contact_sheet(shown))
-    write_whole(out / "index.csv", _index(descriptions))
+    descriptions = show_and_describe(out, store, settings.seeds, _title)
+    write_whole(out / "index.csv", as_csv(COLUMNS, map(_line, descriptions)))
     write_whole(out / "datasheet.md", olrd_datasheet(descriptions, asdict(settings), available, notes_of(photos)))
 
 
-def _entry(files: dict[str, bytes], told: dict[str, Any]) -> SheetEntry:
-    shown, truth, mask = (read_picture(files, what, told["id"]) for what in ("input", "truth", "mask"))
-    title = f"{told['id']} {told['object']} on {', '.join(told['tags'])}"
-    return SheetEntry(shown, truth, mask, title.encode("ascii", "replace").decode())
+def _title(told: dict[str, Any]) -> str:
+    return f"{told['id']} {told['object']} on {', '.join(told['tags'])}"
 
 
-def _index(descriptions: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for told in descriptions:
-        where = [told[name] for name in ("id", "seed", "photo", "object", "tag")]
-        table.writerow([*where, *told["size"], told["share"], *told["shift"], told["caption"]])
-    return text.getvalue()
+def _line(told: dict[str, Any]) -> list[Any]:
+    where = [told[name] for name in ("id", "seed", "photo", "object", "tag")]
+    return [*where, *told["size"], told["share"], *told["shift"], told["caption"]]

@@ -13,12 +13,8 @@ See `building`.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,10 +23,10 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from PIL import Image
 
-from .building import check_jobs, claim, made, notes_of, tell, versions, write_whole
-from .olrd_files import PairFolders, PairShards, PairStore, pair_id, read_picture
+from .building import check_jobs, claim, notes_of, versions, write_whole
+from .olrd_files import PairStore, pair_id
 from .olrd_photos import Part
-from .olrd_sheet import SheetEntry, contact_sheet
+from .pair_set import as_csv, fingerprint, make_missing, pair_store, show_and_describe
 from .png import to_png
 from .syn4 import Syn4Pair, make_syn4_pair
 from .syn4_clip import clip_id
@@ -42,7 +38,6 @@ from .syn4_scan import scan_photos
 __all__ = ["FORMAT", "NOT_SCORED", "Sources", "Syn4Settings", "build_syn4", "pair_of_seed"]
 
 FORMAT = 1  # of the files and of how pairs are made: one more whenever a seed gives another pair
-SHOWN = 24  # pairs on the sheet
 TRIED = 20  # backgrounds for a thing, before another thing is taken
 THINGS = 20  # of them, before it is given up
 NOT_SCORED = "not scored"  # in the index, of a set made without CLIP
@@ -109,7 +104,7 @@ def build_syn4(sources: Sources, out: Path, settings: Syn4Settings, jobs: int = 
         cached.cache_clear()  # what is there may have changed since another build
     things, backgrounds = _things(sources, settings), _backgrounds(sources, settings)
     clip = None if sources.clip is None else clip_id(sources.clip)
-    hashes = {"instances": _hash_of(things), "backgrounds": _hash_of(backgrounds), "clip": clip}
+    hashes = {"instances": fingerprint(things), "backgrounds": fingerprint(backgrounds), "clip": clip}
     claim(out, "syn4removal", {"format": FORMAT, **asdict(settings), **hashes, "versions": _versions()})
     if clip is None:
         told = "No CLIP folder is given: instances are kept whatever CLIP would say of them, and the index says so."
@@ -118,14 +113,7 @@ def build_syn4(sources: Sources, out: Path, settings: Syn4Settings, jobs: int = 
     if not kept.sizes:
         raise ValueError(f"of the things in {sources.instances} no class has six that pass; left out were {_told(kept.dropped)}")
     write_whole(out / "instances.json", _as_json(kept))
-    store = _store(out, settings)
-    store.open()
-    missing = [number for number in range(len(store.units)) if not store.is_complete(number)]
-    if missing:
-        for name in ("index.csv", "datasheet.md", "sheet.jpg"):
-            (out / name).unlink(missing_ok=True)
-    work = partial(_make, sources, out, settings)
-    tell(made(work, missing, jobs), len(missing), "shards" if settings.per_shard else "pairs")
+    store = make_missing(out, settings, partial(_make, sources, out, settings), jobs)
     _finish(sources, out, settings, store, kept, len(backgrounds))
 
 
@@ -188,7 +176,7 @@ def _stock(sources: Sources, out: Path, settings: Syn4Settings) -> _Stock:
 def _make(sources: Sources, out: Path, settings: Syn4Settings, number: int) -> int:
     """Make and write the unit of that number."""
     stock = _stock(sources, out, settings)
-    store = _store(out, settings)
+    store = pair_store(out, settings)
     pairs = {}
     for seed in store.units[number]:
         pair, instance, background = pair_of_seed(stock, seed, settings.size)
@@ -227,23 +215,10 @@ def _files(pair: Syn4Pair, told: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
-def _store(out: Path, settings: Syn4Settings) -> PairStore:
-    return PairShards(out, settings.seeds, settings.per_shard) if settings.per_shard else PairFolders(out, settings.seeds)
-
-
 def _versions() -> dict[str, str]:
     import scipy
 
     return {**versions(), "scipy": scipy.__version__}
-
-
-def _hash_of(entries: Sequence[ThingsPhoto]) -> str:
-    """Of the names and sizes of all files that are read: reading a million photographs would take longer than many builds."""
-    digest = hashlib.sha256()
-    for entry in entries:
-        for path in entry.files:
-            digest.update(f"{entry.name}\0{path.name}\0{path.stat().st_size}\0".encode())
-    return digest.hexdigest()
 
 
 def _as_json(kept: Filtered) -> str:
@@ -256,32 +231,17 @@ def _told(dropped: dict[str, int]) -> str:
 
 
 def _finish(sources: Sources, out: Path, settings: Syn4Settings, store: PairStore, kept: Filtered, backgrounds: int) -> None:
-    descriptions: list[dict[str, Any]] = []
-    shown: list[SheetEntry] = []
-    wanted = {settings.seeds[place * settings.count // SHOWN] for place in range(SHOWN)}
-    for number, unit in enumerate(store.units):
-        found = {seed: json.loads(files["json"]) for seed, files in store.read(number, unit, ("json",)).items()}
-        descriptions.extend(found.values())
-        pictures = store.read(number, sorted(wanted & set(unit)), ("input.png", "truth.png", "mask.png"))
-        shown.extend(_entry(files, found[seed]) for seed, files in pictures.items())
-    write_whole(out / "sheet.jpg", contact_sheet(shown))
-    write_whole(out / "index.csv", _index(descriptions))
+    descriptions = show_and_describe(out, store, settings.seeds, _title)
+    write_whole(out / "index.csv", as_csv(COLUMNS, map(_line, descriptions)))
     notes = {f"{what}: {name}": text for what in ("instances", "backgrounds") for name, text in notes_of(getattr(sources, what)).items()}
     scored = sources.clip is not None
     write_whole(out / "datasheet.md", syn4_datasheet(descriptions, asdict(settings), kept, backgrounds, scored, notes))
 
 
-def _entry(files: dict[str, bytes], told: dict[str, Any]) -> SheetEntry:
-    shown, truth, mask = (read_picture(files, what, told["id"]) for what in ("input", "truth", "mask"))
-    title = f"{told['id']} {told['object']}, {told['share']:.1%}"
-    return SheetEntry(shown, truth, mask, title.encode("ascii", "replace").decode())
+def _title(told: dict[str, Any]) -> str:
+    return f"{told['id']} {told['object']}, {told['share']:.1%}"
 
 
-def _index(descriptions: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for told in descriptions:
-        row = dict(told, width=told["size"][0], height=told["size"][1])
-        table.writerow([row[name] for name in COLUMNS])
-    return text.getvalue()
+def _line(told: dict[str, Any]) -> list[Any]:
+    row = dict(told, width=told["size"][0], height=told["size"][1])
+    return [row[name] for name in COLUMNS]

@@ -16,7 +16,6 @@ Of a VAE that is affine both are the same.
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 from .chain import LONGEST_JUMP, Chain, Jumps, Weighting, check_weighting, row_mean
 from .chain_attention import rectified
 from .chain_files import save_unet
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
 from .prompt_files import save_lora
 from .prompt_model import Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -40,9 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChainDraws", "ChainRecipe", "Mix", "chain_loss", "export", "learner_of", "train"]
 
-SETTINGS = "settings.json"
 SHOWN = 4  # pairs on the sheet of samples
-AVERAGE = "average."  # in a checkpoint
 UNTOLD = "background"  # the learnt word of `load_networks`, which no prompt here has
 
 Mix = Literal["latent", "pixel"]
@@ -109,7 +106,8 @@ def train(model: Path, pairs: Path, out: Path, recipe: ChainRecipe, minutes: flo
     data = ErasurePairs(pairs, recipe.size)
     torch.manual_seed(recipe.seed)  # what a LoRA begins as
     networks = load_networks(model, UNTOLD, recipe.rank)
-    _settle(out, recipe, {"model": model.name, "layers": networks.model.unet.config.layers_per_block}, accelerator)
+    told = {**asdict(recipe), "model": model.name, "layers": networks.model.unet.config.layers_per_block}
+    settle(out, told, ("rank",), accelerator)
     learner = learner_of(networks, recipe.rank)
     optimizer = torch.optim.Adam(learner.parameters(), lr=recipe.lr)
     prepared, optimizer = accelerator.prepare(networks.model, optimizer)
@@ -138,14 +136,7 @@ def export(run: Path, out: Path, name: str = "erase_diffusion") -> list[Path]:
     A LoRA becomes `loras/NAME.safetensors`, a U-Net `diffusion_models/NAME.safetensors` in half precision, both for ComfyUI's stock
     loaders (the prompt and the VAE stay the model's). Raises FileNotFoundError when the run has no checkpoint.
     """
-    from safetensors import safe_open
-
-    checkpoint = run / "checkpoint.safetensors"
-    if not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} is missing: train up to a checkpoint first")
-    with safe_open(str(checkpoint), "pt") as file:
-        learnt = {n.removeprefix(AVERAGE): file.get_tensor(n) for n in file.keys() if n.startswith(AVERAGE)}  # noqa: SIM118
-        notes = {**json.loads((run / SETTINGS).read_text()), "steps": int(file.metadata()["step"])}
+    learnt, notes = read_average(run)
     if notes["rank"]:
         path = out / "loras" / f"{name}.safetensors"
         save_lora(path, {n.removeprefix("lora.").replace("/", "."): tensor for n, tensor in learnt.items()}, notes)
@@ -206,19 +197,6 @@ def _draw(recipe: ChainRecipe, pairs: int, chain: Chain, edge: int, step: int) -
     rows = torch.randint(pairs, (recipe.batch,), generator=generator)
     jumps = chain.draw(recipe.batch, generator, recipe.longest_jump)
     return ChainDraws(rows, *jumps, torch.randn(recipe.batch, 4, edge, edge, generator=generator))
-
-
-def _settle(out: Path, recipe: ChainRecipe, model: dict[str, Any], accelerator: Accelerator) -> None:
-    """Keep the run's settings beside its checkpoint, for whoever finds it."""
-    path = out / SETTINGS
-    if path.exists():
-        begun = json.loads(path.read_text())["rank"]
-        if begun != recipe.rank:
-            raise ValueError(f"rank is {recipe.rank}, but the run under {out} was begun with {begun}: it must stay")
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**asdict(recipe), **model}, indent=1))
 
 
 def _show(networks: Networks, data: ErasurePairs, out: Path, recipe: ChainRecipe, accelerator: Accelerator, step: int) -> None:

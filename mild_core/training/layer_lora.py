@@ -7,7 +7,6 @@ rows of the batch: MILD Layer LoRA.
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,19 @@ from torch import Tensor, nn
 from ..models.adapter import guided, load_adapter
 from ..models.mini import WEIGHTS, sigmas
 from .adapter import drop_guidance
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_checkpoint, make_optimizer, own_rows, random_of_step
+from .loop import (
+    SETTINGS,
+    Pairs,
+    Recipe,
+    denoising_loss,
+    fastest_precision,
+    fit,
+    make_optimizer,
+    own_rows,
+    random_of_step,
+    read_average,
+    settle,
+)
 from .mini import MiniModel, load_model
 from .mini_sheet import show_pairs
 from .prompt_files import save_lora
@@ -28,7 +39,6 @@ from .prompt_files import save_lora
 __all__ = ["LayerLoraRecipe", "RoleModel", "export", "train"]
 
 LEARNING = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")  # of all transformer blocks
-SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,8 @@ def train(
     data = Pairs(pairs, mirrored=0 if adapter else 0.5, role=recipe.role)
     if adapter is not None and "guidance" not in data.shards:
         raise ValueError(f"{pairs} holds pairs without guidance, but with an adapter they must be those of the prepare-guided step")
-    _settle(out, {"role": recipe.role, "rank": recipe.rank, "weights": str(weights)})
+    told = {"role": recipe.role, "rank": recipe.rank, "weights": str(weights)}
+    settle(out, told, tuple(told), accelerator)
     model = RoleModel(load_model(weights), recipe.rank, None if adapter is None else load_adapter(adapter))
     optimizer = make_optimizer(model.lora, recipe)
     prepared, optimizer = accelerator.prepare(model, optimizer)
@@ -104,16 +115,10 @@ def export(run: Path, out: Path) -> list[Path]:
 
     Raises FileNotFoundError when the run has no checkpoint.
     """
-    settings = run / SETTINGS
-    if not settings.exists():
+    if not (run / SETTINGS).exists():
         raise FileNotFoundError(f"{run} holds no {SETTINGS}: it is no run of this recipe")
-    told = json.loads(settings.read_text(encoding="utf-8"))
-    learner = RoleModel(load_model(Path(told["weights"])), told["rank"]).lora
-    average = {name: tensor.detach().clone() for name, tensor in learner.state_dict().items()}
-    steps = load_checkpoint(run, learner, make_optimizer(learner, Recipe()), average)
-    if not steps:
-        raise FileNotFoundError(f"{run} holds no checkpoint.safetensors")
-    save_lora(out, {name.replace("/", "."): tensor for name, tensor in average.items()}, {"role": told["role"], "steps": steps})
+    average, told = read_average(run)
+    save_lora(out, {name.replace("/", "."): tensor for name, tensor in average.items()}, {"role": told["role"], "steps": told["steps"]})
     return [out]
 
 
@@ -129,14 +134,3 @@ def _loss(
         guidance = drop_guidance(guidance, recipe.drop_each, recipe.drop_all, generator)
         return denoising_loss(partial(model, guidance=guidance[own].to(device)), batch, noise_levels, recipe, generator, device, own)
     return denoising_loss(model, batch, noise_levels, recipe, generator, device, own)
-
-
-def _settle(out: Path, told: dict[str, Any]) -> None:
-    """Keep what the result must tell beside the run's checkpoints."""
-    path = out / SETTINGS
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.exists() else told
-    for name, value in told.items():
-        if begun[name] != value:
-            raise ValueError(f"{name} is {value}, but the run under {out} was begun with {begun[name]}: it must stay")
-    out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told), encoding="utf-8")

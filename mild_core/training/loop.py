@@ -17,11 +17,12 @@ the number of the step alone, so a run that was cut off goes on as if it had not
 from __future__ import annotations
 
 import csv
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOG",
+    "SETTINGS",
     "Batch",
     "Fitted",
     "Pairs",
@@ -47,12 +49,16 @@ __all__ = [
     "own_rows",
     "random_of_step",
     "rate",
+    "read_average",
     "read_log",
     "save_checkpoint",
+    "settle",
 ]
 
 
 LONGEST_GRADIENT = 1.0
+SETTINGS = "settings.json"  # of a run, beside its checkpoint
+AVERAGE = "average."  # begins the names of the running average in a checkpoint
 LOG = "log.csv"  # of a run, beside its checkpoint: a line for every checkpoint
 COLUMNS = ("step", "loss", "seconds", "steps_per_second", "seconds_left")
 
@@ -245,6 +251,40 @@ def rate(step: int, recipe: Recipe) -> float:
 def random_of_step(recipe: Recipe, step: int) -> torch.Generator:
     """What the step draws from."""
     return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+
+
+def settle(out: Path, told: Mapping[str, Any], fixed: Sequence[str], accelerator: Accelerator) -> None:
+    """Keep what a run was set to beside its checkpoints, as SETTINGS, for whoever finds them.
+
+    Raises ValueError when one of the `fixed` is not what the run was begun with.
+    """
+    path = out / SETTINGS
+    if path.exists():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        for name in fixed:
+            if begun[name] != told[name]:
+                raise ValueError(f"{name} is {told[name]}, but the run under {out} was begun with {begun[name]}: it must stay")
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+
+def read_average(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The running average of a run by its names, and what the run was set to, with the `steps` done.
+
+    Raises FileNotFoundError when the run has no checkpoint.
+    """
+    from safetensors import safe_open
+
+    checkpoint = run / "checkpoint.safetensors"
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"{checkpoint} is missing: train up to a checkpoint first")
+    with safe_open(str(checkpoint), "pt") as file:
+        names = [name for name in file.keys() if name.startswith(AVERAGE)]  # noqa: SIM118 (safe_open is no dict)
+        average = {name.removeprefix(AVERAGE): file.get_tensor(name) for name in names}
+        steps = int(file.metadata()["step"])
+    return average, {**json.loads((run / SETTINGS).read_text(encoding="utf-8")), "steps": steps}
 
 
 def own_rows(batch: int, accelerator: Accelerator) -> slice:

@@ -12,7 +12,6 @@ many steps, the rate's fall in a line in place of a cosine, the running average,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.omni_eraser import CHANNELS, GUIDANCE, PROMPT, STEPS, split, told
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
 from .omni_eraser_masks import AS_IT_IS, BOX, DILATED, ERODED, redraw
 from .omni_eraser_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OmniEraserRecipe", "erase", "export", "train"]
 
-SETTINGS, AVERAGE = "settings.json", "average.lora."
 SHOWN, SHOWN_STEPS, SEED = 4, 12, 1  # pairs on the sheet of samples, and how they are painted
 LEVELS = 1000  # of noise
 DECAY = 1e-2
@@ -89,7 +87,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: OmniEraserRecipe, minutes
     accelerator = Accelerator(mixed_precision=precision)
     _check(recipe)
     data = ErasurePairs(pairs, recipe.size)
-    _settle(out, recipe, model, accelerator)
+    settle(out, {**asdict(recipe), "model": model.name}, ("rank",), accelerator)
     torch.manual_seed(recipe.seed)  # what the LoRA begins as
     networks = load_networks(model, recipe.rank, torch.bfloat16 if precision == "bf16" else torch.float32)
     if recipe.size % (2 * networks.factor):
@@ -129,16 +127,12 @@ def export(run: Path, out: Path, name: str = "omni_eraser") -> list[Path]:
 
     Raises FileNotFoundError when the run has no checkpoint.
     """
-    from safetensors import safe_open
     from safetensors.torch import save_file
 
-    checkpoint, path = run / "checkpoint.safetensors", out / "loras" / f"{name}.safetensors"
-    if not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} is missing: train up to a checkpoint first")
-    with safe_open(str(checkpoint), "pt") as file:
-        names = [name for name in file.keys() if name.startswith(AVERAGE)]  # noqa: SIM118 - no dict, and not iterable
-        learnt = {name.removeprefix(AVERAGE).replace("/", "."): file.get_tensor(name) for name in names}
-        notes = {**json.loads((run / SETTINGS).read_text()), "steps": file.metadata()["step"], "prompt": PROMPT, "guidance": GUIDANCE}
+    average, told = read_average(run)
+    learnt = {name.removeprefix("lora.").replace("/", "."): tensor for name, tensor in average.items()}
+    notes = {**told, "prompt": PROMPT, "guidance": GUIDANCE}
+    path = out / "loras" / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {f"transformer.{n.replace('.default.', '.')}": tensor.contiguous() for n, tensor in learnt.items()}
     save_file(tensors, str(path), {"format": "pt", **{n: str(value) for n, value in notes.items()}})
@@ -152,19 +146,6 @@ def _check(recipe: OmniEraserRecipe) -> None:
     shares = recipe.dilated, recipe.eroded, recipe.boxes
     if min(shares) < 0 or sum(shares) > 1:
         raise ValueError(f"dilated, eroded and boxes are {shares}, but they must be shares of at most 1 together")
-
-
-def _settle(out: Path, recipe: OmniEraserRecipe, model: Path, accelerator: Accelerator) -> None:
-    """Keep the run's settings beside its checkpoints, for whoever finds them."""
-    path = out / SETTINGS
-    if path.exists():
-        begun = json.loads(path.read_text())["rank"]
-        if begun != recipe.rank:
-            raise ValueError(f"rank is {recipe.rank}, but the run under {out} was begun with {begun}: it must stay")
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**asdict(recipe), "model": model.name}, indent=1))
 
 
 def _draw(recipe: OmniEraserRecipe, count: int, edge: int, step: int) -> Draws:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .loop import Fitted, Recipe, fastest_precision, fit, own_rows, random_of_step
+from .loop import SETTINGS, Fitted, Recipe, fastest_precision, fit, own_rows, random_of_step, settle
 from .prompt_files import learnt, save_embedding, save_lora
 from .prompt_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead, Words, short_prompt
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PromptRecipe", "export", "train"]
 
-SETTINGS, WORD_STAGE, BOTH_STAGE = "settings.json", "word", "both"
+WORD_STAGE, BOTH_STAGE = "word", "both"
 SHOWN = 4  # pairs on the sheet of samples
 
 
@@ -87,7 +87,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: PromptRecipe, minutes: fl
     accelerator = Accelerator(mixed_precision=precision)
     _check(recipe)
     data = ErasurePairs(pairs, recipe.size)
-    _settle(out, recipe, model, accelerator)
+    settle(out, {**asdict(recipe), "model": model.name}, ("rank",), accelerator)
     word = _stage(WORD_STAGE, load_networks(model, recipe.word), data, out, recipe, accelerator, minutes)
     accelerator.free_memory()
     left = minutes - (time.time() - started) / 60
@@ -116,19 +116,6 @@ def _check(recipe: PromptRecipe) -> None:
         raise ValueError(f"rank is {recipe.rank}, but it must be 1 or more")
     if recipe.size % 8:
         raise ValueError(f"size is {recipe.size}, but it must be a multiple of 8 pixels")
-
-
-def _settle(out: Path, recipe: PromptRecipe, model: Path, accelerator: Accelerator) -> None:
-    """Keep the run's settings beside its checkpoints, for whoever finds them."""
-    path = out / SETTINGS
-    if path.exists():
-        begun = json.loads(path.read_text())["rank"]
-        if begun != recipe.rank:
-            raise ValueError(f"rank is {recipe.rank}, but the run under {out} was begun with {begun}: it must stay")
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**asdict(recipe), "model": model.name}, indent=1))
 
 
 def _stage(

@@ -14,7 +14,6 @@ authors add some 30 000 of RORD to 1 M synthetic ones.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 
 from ..models.smart_eraser import GUIDANCE
 from ..scene.mask_enhancement import augmented_mask
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step
+from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
 from .prompt_sheet import save_sheet
 from .smart_eraser_model import EraserNetworks, load_eraser_networks
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SmartEraserRecipe", "denoising_loss", "erase", "export", "train"]
 
-SETTINGS = "settings.json"
 SHOWN = 4  # pairs on the sheet of samples
 SHEET_STEPS, SHEET_SEED = 12, 1
 FILES = {"unet": "diffusion_models", "text": "text_encoders", "projector": "smarteraser"}
@@ -91,9 +89,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: SmartEraserRecipe, minute
     data = ErasurePairs(pairs, recipe.size)
     torch.manual_seed(recipe.seed)  # what the projector begins as
     networks = load_eraser_networks(model)
-    if accelerator.is_main_process:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / SETTINGS).write_text(json.dumps({**asdict(recipe), "model": model.name}, indent=1))
+    settle(out, {**asdict(recipe), "model": model.name}, (), accelerator)
     learner = networks.model
     optimizer = torch.optim.AdamW(learner.parameters(), lr=recipe.lr, weight_decay=recipe.decay)
     wrapped, optimizer = accelerator.prepare(learner, optimizer)
@@ -124,21 +120,16 @@ def export(run: Path, out: Path, name: str = "smarteraser") -> list[Path]:
     That may be ComfyUI's models folder. The first two load with Load Diffusion Model and Load CLIP, the third in MILD SmartEraser.
     Raises FileNotFoundError when the run has no checkpoint.
     """
-    from safetensors import safe_open
     from safetensors.torch import save_file
 
-    checkpoint = run / "checkpoint.safetensors"
-    if not checkpoint.exists():
-        raise FileNotFoundError(f"{checkpoint} is missing: train up to a checkpoint first")
-    with safe_open(str(checkpoint), "pt") as file:
-        names = [key for key in file.keys() if key.startswith("average.")]  # noqa: SIM118
-        notes = {**json.loads((run / SETTINGS).read_text()), "steps": file.metadata()["step"]}
-        for part, folder in FILES.items():
-            prefix = f"average.{part}."
-            tensors = {_published(part, key.removeprefix(prefix)): file.get_tensor(key) for key in names if key.startswith(prefix)}
-            (out / folder).mkdir(parents=True, exist_ok=True)
-            save_file(tensors, str(out / folder / f"{name}.safetensors"), {key: str(value) for key, value in notes.items()})
-    return [out / folder / f"{name}.safetensors" for folder in FILES.values()]
+    average, notes = read_average(run)
+    files = []
+    for part, folder in FILES.items():
+        tensors = {_published(part, key.removeprefix(f"{part}.")): tensor for key, tensor in average.items() if key.startswith(f"{part}.")}
+        files.append(out / folder / f"{name}.safetensors")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, str(files[-1]), {key: str(value) for key, value in notes.items()})
+    return files
 
 
 def _published(part: str, name: str) -> str:
