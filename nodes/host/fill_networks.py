@@ -21,6 +21,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...mild_core.fill import Sides
+from .folders import add_folder, unknown_file
 
 __all__ = ["FOLDER", "FillNetwork", "load_fill_network", "network_names", "register_folder", "unknown_network"]
 
@@ -35,11 +36,8 @@ LAMA_KEY = "model.1.bn_l.running_mean"
 
 
 def register_folder() -> None:
-    """Let ComfyUI know models/inpaint, beside the folders of extra_model_paths.yaml and of other packs."""
-    known = FOLDER in folder_paths.folder_names_and_paths
-    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
-    if not known:
-        folder_paths.folder_names_and_paths[FOLDER][1].update(ENDINGS)
+    """Let ComfyUI know models/inpaint."""
+    add_folder(FOLDER, ENDINGS)
 
 
 register_folder()
@@ -52,13 +50,8 @@ def network_names() -> list[str]:
 
 def unknown_network(name: str | None) -> str | None:
     """Why there is no network of that name, in words that say what to do; None where there is one."""
-    names = network_names()
-    if name in names:
-        return None
     put = f"put a LaMa or MAT network, such as {EXAMPLES}, into {folder_paths.get_folder_paths(FOLDER)[0]} and refresh"
-    if not names:
-        return f"network is {name!r}, but there is none in models/{FOLDER}: {put}"
-    return f"network is {name!r}, but it must be one of {', '.join(names)}; for others {put}"
+    return unknown_file("network", name, network_names(), FOLDER, put)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from ...mild_core.models.panoptic_network import panoptic_memory, panoptic_queri
 from ...mild_core.models.parsing_network import parsing_logits, parsing_memory
 from ...mild_core.models.pose_network import pose_heatmaps, pose_memory
 from ...mild_core.scene.coco import COCO_JOINTS
+from .folders import add_folder, unknown_file
 from .mini import progress
 from .rows import HEADROOM, evenly, out_of_memory
 
@@ -109,12 +110,9 @@ class Held(nn.Module):
 
 
 def register_folders() -> None:
-    """Let ComfyUI know these folders, beside those of extra_model_paths.yaml and of other packs."""
+    """Let ComfyUI know the folders of these networks."""
     for folder in KINDS:
-        known = folder in folder_paths.folder_names_and_paths
-        folder_paths.add_model_folder_path(folder, os.path.join(folder_paths.models_dir, folder))
-        if not known:
-            folder_paths.folder_names_and_paths[folder][1].add(".safetensors")
+        add_folder(folder, [".safetensors"])
 
 
 register_folders()
@@ -127,15 +125,10 @@ def network_names(folder: str) -> list[str]:
 
 def unknown_network(folder: str, name: str | None) -> str | None:
     """Why there is no network of that name, in words that say what to do; None where there is one."""
-    names = network_names(folder)
-    if name in names:
-        return None
     kind = KINDS[folder]
     place = os.path.join(folder_paths.get_folder_paths(folder)[0], "<name>")
     put = f"put model.safetensors and config.json of a {kind.named} network, such as {kind.example}, into {place} and refresh"
-    if not names:
-        return f"network is {name!r}, but there is none in models/{folder}: {put}"
-    return f"network is {name!r}, but it must be one of {', '.join(names)}; for others {put}"
+    return unknown_file("network", name, network_names(folder), folder, put)
 
 
 def load_network(folder: str, name: str | None) -> ModelPatcher:

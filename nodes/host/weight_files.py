@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import folder_paths
+
+from .folders import add_folder, unknown_file
 
 __all__ = ["PIXELHACKER", "SMARTERASER", "unknown_weights", "weight_names", "weight_path"]
 
@@ -36,12 +37,9 @@ KINDS = {
 
 
 def register_folders() -> None:
-    """Let ComfyUI know these folders, beside those of extra_model_paths.yaml."""
+    """Let ComfyUI know these folders."""
     for folder in KINDS:
-        known = folder in folder_paths.folder_names_and_paths
-        folder_paths.add_model_folder_path(folder, os.path.join(folder_paths.models_dir, folder))
-        if not known:
-            folder_paths.folder_names_and_paths[folder][1].add(".safetensors")
+        add_folder(folder, [".safetensors"])
 
 
 register_folders()
@@ -54,14 +52,9 @@ def weight_names(folder: str) -> list[str]:
 
 def unknown_weights(folder: str, name: str | None) -> str | None:
     """Why there is no file of that name, in words that say what to do; None where there is one."""
-    names = weight_names(folder)
-    if name in names:
-        return None
     kind = KINDS[folder]
     put = f"put {kind.named} into {folder_paths.get_folder_paths(folder)[0]} and refresh; it is made by {kind.made}"
-    if not names:
-        return f"{kind.input} is {name!r}, but there is none in models/{folder}: {put}"
-    return f"{kind.input} is {name!r}, but it must be one of {', '.join(names)}; for others {put}"
+    return unknown_file(kind.input, name, weight_names(folder), folder, put)
 
 
 def weight_path(folder: str, name: str | None) -> Path:
