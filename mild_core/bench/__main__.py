@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..remote import Host
 from .cases import Case
 from .erasers import Eraser, EraserGoneError, Settings, parse_eraser
 from .run import check_measures, check_run, key_of, left_out, run_eraser
 from .store import RunFolder, read_runs
-from .workflow import Host
 
 if TYPE_CHECKING:
     from .protocols import Protocol

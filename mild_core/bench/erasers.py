@@ -32,7 +32,7 @@ from .cases import Task
 from .store import read_picture
 
 if TYPE_CHECKING:
-    from .workflow import Host
+    from ..remote import Host
 
 __all__ = [
     "ERASERS",

@@ -13,11 +13,10 @@ import copy
 import hashlib
 import io
 import json
-import os
-import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ import requests
 import torch
 import websocket
 
-from ..remote import Client, Graph, GraphError, InterruptedRunError, Server
+from ..remote import Client, GoneError, Graph, GraphError, Host, InterruptedRunError
+from ..remote.slots import SPLIT, Slot, find_slots, leading_to, load_graph, set_seeds
 from .cases import Task
 from .erasers import Erased, Eraser, EraserGoneError, Settings, register, sources_key
-from .slots import SPLIT, Slot, find_slots, leading_to, load_graph, set_seeds
 from .store import as_png, read_picture
 
-__all__ = ["Host", "WorkflowEraser", "mask_file"]
+__all__ = ["WorkflowEraser", "mask_file"]
 
 ROOMS = ("scene", "morphology", "plan", "attention", "fill", "compose", "models")
 CODE = (*(f"mild_core/{room}" for room in ROOMS), "nodes")  # what a graph of the pack's nodes runs through
@@ -41,54 +40,6 @@ CODE = (*(f"mild_core/{room}" for room in ROOMS), "nodes")  # what a graph of th
 def mask_file(values: np.ndarray) -> bytes:
     """A PNG of values [H, W] uint8 that every way of reading a mask in ComfyUI reads as value/255."""
     return as_png(np.dstack([values, values, values, 255 - values]))
-
-
-class Host:
-    """The ComfyUI that graphs run in: the one at `url`, or one of our own, started when it is first needed."""
-
-    def __init__(self, url: str = ""):
-        self._url = url
-        self._server: Server | None = None
-        self._client: Client | None = Client(url) if url else None
-
-    def client(self) -> Client:
-        """Raises EraserGoneError when there is no ComfyUI and none can be started."""
-        if self._client is None:
-            try:
-                self._server = Server(python=os.environ.get("MILD_PYTHON", sys.executable))
-                self._server.__enter__()
-            except (RuntimeError, OSError) as error:
-                self._server = None
-                raise EraserGoneError(f"no ComfyUI could be started ({error}), and --url names none that runs") from error
-            self._client = self._server
-        return self._client
-
-    def answers(self) -> bool:
-        if self._client is None:
-            return False
-        try:
-            self._client.check()
-        except (RuntimeError, OSError):  # requests' exceptions are OSErrors
-            return False
-        return True
-
-    def restart(self) -> None:
-        """Start a ComfyUI in place of one that died. Raises EraserGoneError when it was not ours."""
-        if self._url:
-            raise EraserGoneError(f"the ComfyUI at {self._url} does not answer")
-        self.close()
-        self.client()
-
-    def forget(self, files: Iterable[tuple[str, Mapping[str, str]]]) -> None:
-        """Delete files ("input" or "output", {"filename", "subfolder"}) from the folders of a ComfyUI of our own."""
-        if self._server is not None:
-            for where, file in files:
-                (self._server.base / where / file.get("subfolder", "") / file["filename"]).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.__exit__()
-            self._server, self._client = None, None
 
 
 class WorkflowEraser:
@@ -134,7 +85,8 @@ class WorkflowEraser:
         self.key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def open(self) -> None:
-        client = self._host.client()
+        with _gone():
+            client = self._host.client()
         if not self._host.answers():
             raise EraserGoneError(f"the ComfyUI at {client.url} does not answer")
 
@@ -142,14 +94,15 @@ class WorkflowEraser:
         pass  # the host serves other erasers, too
 
     def __call__(self, task: Task) -> Erased:
-        try:
-            erased = self._erase(task)
-        except (GraphError, InterruptedRunError):
-            raise
-        except (RuntimeError, OSError, websocket.WebSocketException) as error:
-            if self._host.answers():
+        with _gone():
+            try:
+                erased = self._erase(task)
+            except (GraphError, InterruptedRunError):
                 raise
-            erased = self._again(task, error)
+            except (RuntimeError, OSError, websocket.WebSocketException) as error:
+                if self._host.answers():
+                    raise
+                erased = self._again(task, error)
         self._died = False
         return erased
 
@@ -215,6 +168,14 @@ class WorkflowEraser:
         if slots.effects is not None and slots.effects[0] in graph:
             fill(slots.effects, "effects", mask_file(effects.astype(np.uint8) * 255))
         return graph, uploaded
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    try:
+        yield
+    except GoneError as error:
+        raise EraserGoneError(str(error)) from error
 
 
 def _readings(nodes: Iterable[Mapping[str, Any]]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from shapes import ROOT
 
 # a room may import from the rooms before it, never from one after it
-ROOMS = ["scene", "morphology", "plan", "attention", "fill", "compose", "models", "data", "training", "metrics", "remote", "bench"]
+ROOMS = ["scene", "morphology", "plan", "attention", "fill", "compose", "models", "data", "training", "metrics", "remote", "batch", "bench"]
 
 
 def imported_rooms(path: Path) -> set[str]:

@@ -13,10 +13,10 @@ from shapes import ROOT
 
 from mild_core.bench.cases import Task
 from mild_core.bench.erasers import EraserGoneError
-from mild_core.bench.slots import load_graph
 from mild_core.bench.store import as_png
-from mild_core.bench.workflow import Host, WorkflowEraser
-from mild_core.remote import GraphError
+from mild_core.bench.workflow import WorkflowEraser
+from mild_core.remote import GraphError, Host
+from mild_core.remote.slots import load_graph
 
 PEOPLE = np.array([[0, 1, 2], [3, 3, 0]], np.uint8)
 REPORTS = {"report": {"mild_attention": [{"gap": 0.5, "leakage": 0.25}]}}

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mild_core.bench.cases import Task
-from mild_core.bench.slots import find_slots
-from mild_core.bench.workflow import Host, WorkflowEraser
+from mild_core.bench.workflow import WorkflowEraser
+from mild_core.remote import Host
+from mild_core.remote.slots import find_slots
 from scripts.ablations import PARTS, VARIANTS, variant
 from scripts.graph import Graph
 from scripts.graph_json import api_format

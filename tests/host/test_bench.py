@@ -17,7 +17,8 @@ from mild_core.bench.cases import Case, Task
 from mild_core.bench.erasers import hole_of
 from mild_core.bench.protocols import PROTOCOLS
 from mild_core.bench.store import read_picture, read_runs
-from mild_core.bench.workflow import Host, WorkflowEraser
+from mild_core.bench.workflow import WorkflowEraser
+from mild_core.remote import Host
 from mild_core.scene.masks import grow
 
 SCENES = PROTOCOLS["scenes"]

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from tiny import put, save_lama, save_sd15_inpaint
 
 from mild_core.bench.cases import Task
-from mild_core.bench.slots import find_slots
-from mild_core.bench.workflow import Host, WorkflowEraser
+from mild_core.bench.workflow import WorkflowEraser
+from mild_core.remote import Host
+from mild_core.remote.slots import find_slots
 from scripts.bench_magiceraser import beside_the_paper
 from scripts.graph import Graph
 from scripts.graph_json import api_format

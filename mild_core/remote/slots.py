@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ..remote import Graph
+from .client import Graph
 
 __all__ = ["SPLIT", "Slot", "Slots", "find_slots", "leading_to", "load_graph", "set_seeds"]
 
