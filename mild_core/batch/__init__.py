@@ -1,0 +1,1 @@
+"""Bulk work on many machines: photos erased and sets built by actors of a Ray cluster. Needs the extra [scale]."""
