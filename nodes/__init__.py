@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .attention import AttentionGap, AttentionReport, ModulateAttention, Regions
-from .batch import PhotoBatch
+from .batch import JoinLayers, PartLayers, PhotoBatch
 from .compare import BeforeAfter
 from .compose import ComposeLayers, DecodeLayers
 from .control import CropImage, LayerControl, LayerLora, PersonPrompt
@@ -34,9 +34,11 @@ NODES: list[type[io.ComfyNode]] = [
     BackgroundPrompt,
     FillHoles,
     EncodeLayers,
+    JoinLayers,
     GuidanceMaps,
     PanopticRegions,
     ModulateAttention,
+    PartLayers,
     DecodeLayers,
     ComposeLayers,
     SaveLayers,

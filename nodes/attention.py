@@ -7,11 +7,12 @@ import logging
 import re
 
 import torch
+import torch.nn.functional as F
 from comfy_api.latest import io, ui
 
 from ..mild_core.attention import METHODS, GapRecord, Method
 from ..mild_core.attention.report import as_data, draw_curve, draw_heat
-from ..mild_core.plan import RegionMap
+from ..mild_core.plan import AnyPlan, RegionMap
 from . import host
 from .types import GapSocket, PlanSocket, RegionsSocket, one_of, schema
 
@@ -168,8 +169,14 @@ class ModulateAttention(io.ComfyNode):
         if start_percent > end_percent:
             raise ValueError(f"start_percent is {start_percent} but end_percent is {end_percent}: it must not begin after it ends")
         maps = regions_of(plan, regions)
-        if match_parts and (plan is None or all(person.parsing is None for person in plan.scene.people)):
+        photos = () if plan is None else plan.plans
+        if match_parts and (not photos or any(all(person.parsing is None for person in one.scene.people) for one in photos)):
             raise ValueError(f"match_parts is {match_parts}, but it needs a plan whose scene went through MILD Morphology")
+        if target_gap > -1 and len(photos) > 1:
+            raise ValueError(
+                f"target_gap is {target_gap}, but plan is of a batch that {len(photos)} photos share, and one strength would be raised for "
+                "all of them: it must be -1, or the photos sampled one by one, without MILD Join Layers"
+            )
         chosen = METHODS[method]
         patch = host.AttentionPatch(
             maps,
@@ -239,7 +246,7 @@ class AttentionReport(io.ComfyNode):
     def execute(cls, samples, record, plan=None) -> io.NodeOutput:
         if not record.readings:
             raise ValueError("record is empty, but it must come from the MILD Attention Gap whose model made the samples")
-        curve, heat = draw_curve(record), draw_heat(record, plan)
+        curve, heat = draw_curve(record), heat_map(record, plan)
         readings = as_data(record)
         told = {"mild_attention": [{"gap": readings["gap"], "leakage": readings["leakage"]}]}  # for pipelines: docs/pipelines.md
         shown = {**ui.PreviewImage(curve, cls=cls).as_dict(), **told}
@@ -250,6 +257,19 @@ def regions_of(plan=None, regions=None) -> tuple[RegionMap, ...]:
     """The maps of one of the two. Raises ValueError unless exactly one is there."""
     one_of("regions come from a plan or from MILD Regions", plan, regions)
     return regions if plan is None else tuple(pathway.regions for pathway in plan.pathways)
+
+
+def heat_map(record: GapRecord, plan: AnyPlan | None) -> torch.Tensor:
+    """Where holes look at other people, IMAGE: over each photo of the plan, the smaller ones on black."""
+    if plan is None or len(plan.plans) == 1:
+        return draw_heat(record, None if plan is None else plan.plans[0])
+    pictures, start = [], 0
+    for one in plan.plans:
+        rows = slice(start, start := start + len(one.pathways))
+        own = [r._replace(gap=r.gap[rows], leakage=r.leakage[rows]) for r in record.readings]
+        pictures.append(draw_heat(GapRecord(own, None if record.leaks is None else record.leaks[rows]), one)[0])
+    height, width = (max(picture.shape[side] for picture in pictures) for side in (0, 1))
+    return torch.stack([F.pad(picture, (0, 0, 0, width - picture.shape[1], 0, height - picture.shape[0])) for picture in pictures])
 
 
 def parse_blocks(words: str) -> frozenset[int] | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..mild_core.compose import Layer, Layers, check_rows, compose, make_layers, parse_arrangement, rgba_batch, with_backdrop
 from ..mild_core.fill import copy_detail
+from ..mild_core.plan import one_photo
 from ..mild_core.scene.resize import resized, resized_rgba
 from . import host
 from .plan import each_row
@@ -53,10 +54,11 @@ class DecodeLayers(io.ComfyNode):
 
     @classmethod
     def execute(cls, samples, plan, vae, detail="as sampled", seam="matched") -> io.NodeOutput:
+        plan = one_photo(plan)  # before the work, not after it
         rows = vae.decode(samples["samples"])
         rows = rows.reshape(-1, *rows.shape[-3:])  # video VAEs decode to frames; a row is one picture
         if detail == "copied":
-            check_rows(plan, rows)  # before the work, not after it
+            check_rows(plan, rows)
             rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], on_level=told))
         with host.progress(len(plan.pathways)) as report:
             return io.NodeOutput(make_layers(plan, rows, seam=seam, on_row=lambda done, _: report(done)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..mild_core.plan import LayerPlan
+from ..mild_core.plan import AnyPlan
 from ..mild_core.scene import choose
 from . import host
 from .types import PlanSocket, PromptsSocket, schema
@@ -15,13 +15,16 @@ __all__ = ["CropImage", "LayerControl", "LayerLora", "PersonPrompt", "rows_named
 WHOSE = "background, people, all, or persons as in MILD Split People: 2, 1-3, all but 2"
 
 
-def rows_named(words: str, plan: LayerPlan) -> list[int]:
-    """Which rows of a plan the words name. Raises ValueError when they name nobody who is there."""
+def rows_named(words: str, plan: AnyPlan) -> list[int]:
+    """Which rows of a plan the words name, in each photo. Raises ValueError when they name nobody who is there."""
     text = " ".join(words.lower().split())
     if text in ("background", "people", "all"):
         return [i for i, p in enumerate(plan.pathways) if text == "all" or (p.role == "background") == (text == "background")]
-    ids = choose(text, plan.scene.people)
-    return [i for i, p in enumerate(plan.pathways) if p.person in ids]
+    named: list[bool] = []
+    for one in plan.plans:
+        ids = choose(text, one.scene.people)
+        named += [p.person in ids for p in one.pathways]
+    return [i for i, is_named in enumerate(named) if is_named]
 
 
 class LayerControl(io.ComfyNode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from scripts.graph import Blueprint, Graph, Group, In, Node, Out
@@ -61,6 +62,9 @@ painting programs* keeps it as a PSD. With a photo of your own, *Reset all* clea
 NOTE_BATCH = """## Many photos in one run
 **Each photo with its masks and its choice** deals out the photos: everything behind it runs once for each. *erase* has a line for \
 each photo, or one line for all. Photos of one size come as a batch; a list of photos of different sizes works too.
+
+**Layers of all photos together** puts the layers of all photos into one latent batch, so that the sampler runs once for all of them. \
+**Each photo's layers** takes them apart again. Layers share a batch where they have one size: keep *working_size* above 0.
 
 *workflows/api/erase_batch.json* is the same graph for POST /prompt: put other file names into the Load Image nodes and queue it.
 """
@@ -155,7 +159,7 @@ def batch() -> Graph:
             {"photos": Out("photos", "IMAGE"), "masks": Out("masks", "MASK"), "erase": "1\nall but 1"},
         ),
     }
-    nodes = erasing_with_mini()
+    nodes = sharing_batches(erasing_with_mini(encoding={"working_size": 384}))  # of one size, so that they can share
     nodes["scene"].inputs.update({name: Out("each", name) for name in ("photo", "masks", "erase")})
     kept = {
         "picture": Node(
@@ -171,7 +175,22 @@ def batch() -> Graph:
     }
     first, *rest = groups_around(MINI_GROUP, nodes)
     first = Group("1  Photos and people", (-680, 400), (1040, 860), first.color)
+    rest = [replace(group, size=(740, 1220)) if group.title == "4  Erase" else group for group in rest]
     return Graph("erase_batch", NOTE_BATCH, {**photos, **nodes, **kept}, (first, *rest))
+
+
+def sharing_batches(nodes: dict[str, Node]) -> dict[str, Node]:
+    """What erases, with the layers of all photos sampled together."""
+    told = {name: Out("encode", name) for name in ("positive", "negative", "latent", "plan")}
+    samples = {"samples": Out("sample", "LATENT"), "plan": Out("join", "plan")}
+    nodes["control"].inputs["plan"] = nodes["attend"].inputs["plan"] = Out("join", "plan")
+    nodes["sample"].inputs.update(positive=Out("join", "positive"), negative=Out("join", "negative"), latent_image=Out("join", "latent"))
+    nodes["decode"].inputs.update(samples=Out("part", "samples"), plan=Out("part", "plan"))
+    between = {
+        "encode": {"join": Node("MILDJoinLayers", "Layers of all photos together", (900, 1420), (340, 160), told)},
+        "sample": {"part": Node("MILDPartLayers", "Each photo's layers", (1300, 1420), (300, 80), samples)},
+    }
+    return {name: node for before, own in nodes.items() for name, node in {before: own, **between.get(before, {})}.items()}
 
 
 def blueprint() -> Blueprint:

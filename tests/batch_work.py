@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mild_core.batch.engine import Job, StopError, UnfitError
+from mild_core.batch.engine import Job, LostError, StopError, UnfitError
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Errands:
             raise RuntimeError(f"try {tries}")
         if what == "die" and left >= 0:
             os._exit(9)
+        if what == "lost" and left >= 0:
+            raise LostError("ComfyUI has ended")
         if what == "hang" and left >= 0:
             time.sleep(3600)
         return f"{job.id} on try {tries}"

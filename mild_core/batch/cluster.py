@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,9 +39,9 @@ class Cluster:
     """Where workers run, and what each of them is given.
 
     Attributes:
-        workers: how many.
-        cpus: processors of each, as Ray counts them.
-        gpus: graphics processors of each; a share lets several workers have one together.
+        workers: how many; 0 for one for each graphics processor, or for each machine where there is none.
+        cpus: processors of each, as Ray counts them; 0 for an even share of the smallest machine's.
+        gpus: graphics processors of each; a share lets several workers have one together. None for one where there are any.
         memory: bytes of each that Ray keeps free for it; 0 for no claim.
         address: of the cluster, "auto" for the one that `ray start` has begun on this machine; "" for the one that RAY_ADDRESS names,
             else, as with "local", one of our own.
@@ -47,48 +50,48 @@ class Cluster:
     Raises ValueError for a number out of its range.
     """
 
-    workers: int = 1
-    cpus: float = 1.0
-    gpus: float = 0.0
+    workers: int = 0
+    cpus: float = 0.0
+    gpus: float | None = None
     memory: int = 0
     address: str = ""
     dashboard: bool | None = None
 
     def __post_init__(self):
-        if self.workers < 1:
-            raise ValueError(f"workers is {self.workers}, but it must be at least 1")
-        for name in ("cpus", "gpus", "memory"):
-            if getattr(self, name) < 0:
+        for name in ("workers", "cpus", "gpus", "memory"):
+            if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 0")
 
     @property
     def resources(self) -> dict[str, Any]:
         """What Ray is told of each worker."""
-        claims: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_restarts": 0}
+        claims: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": self.gpus or 0, "max_restarts": 0}
         return {**claims, "memory": self.memory} if self.memory else claims
 
 
 @contextmanager
-def joined(cluster: Cluster) -> Iterator[str]:
-    """Connected to the cluster for as long as the block runs; yields the address of its dashboard, "" where it shows none.
+def joined(cluster: Cluster) -> Iterator[Cluster]:
+    """Connected to the cluster for as long as the block runs; yields it with its own numbers in place of what was left open.
 
     Raises ValueError where no machine of it has what a worker needs, or there is none at the address.
     """
     ray = require_ray()
     if ray.is_initialized():  # a program that has its own cluster keeps it
-        _check_fits(ray, cluster)
-        yield ""
+        yield _fitted(ray, cluster)
         return
     os.environ["PYTHONPATH"] = _with_root(os.environ.get("PYTHONPATH", ""))  # workers of our own inherit it
-    quiet = {"log_to_driver": False, "logging_level": "warning", "configure_logging": True}
     address = cluster.address or os.environ.get("RAY_ADDRESS") or OWN
+    told = _own(cluster) if address == OWN else {"runtime_env": _environment()}
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        context = ray.init(address=address, **quiet, **(_own(cluster) if address == OWN else {"runtime_env": _environment()}))
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **told)
     except ConnectionError as error:
         raise ValueError(f"address is {address!r}, but no Ray cluster answers there: {error}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray has put its own in its place, which ends the program without a word
     try:
-        _check_fits(ray, cluster)
-        yield context.dashboard_url or ""
+        yield _fitted(ray, cluster)
     finally:
         ray.shutdown()
 
@@ -97,6 +100,19 @@ def _own(cluster: Cluster) -> dict[str, Any]:
     """What a cluster of our own is begun with."""
     wanted = max(os.cpu_count() or 1, math.ceil(cluster.workers * cluster.cpus))  # more workers than processors share them
     return {"num_cpus": wanted, "object_store_memory": OBJECTS, "include_dashboard": cluster.dashboard}
+
+
+def _fitted(ray: ModuleType, cluster: Cluster) -> Cluster:
+    """With numbers in place of what was left open."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    everywhere = sum(machine.get("GPU", 0.0) for machine in machines)
+    gpus = float(everywhere > 0) if cluster.gpus is None else cluster.gpus
+    workers = cluster.workers or (max(1, int(everywhere / gpus)) if gpus else len(machines))
+    least = min(machine.get("CPU", 1.0) for machine in machines)
+    cpus = cluster.cpus or max(1.0, least / math.ceil(workers / len(machines)) // 1)
+    found = replace(cluster, workers=workers, cpus=cpus, gpus=gpus)
+    _check_fits(machines, found)
+    return found
 
 
 def _environment() -> dict[str, Any]:
@@ -110,11 +126,10 @@ def _with_root(path: str) -> str:
     return os.pathsep.join(dict.fromkeys([str(ROOT), *parts]))
 
 
-def _check_fits(ray: ModuleType, cluster: Cluster) -> None:
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    needs = {"CPU": cluster.cpus, "GPU": cluster.gpus, "memory": float(cluster.memory)}
-    if any(all(node.get(name, 0.0) >= need for name, need in needs.items()) for node in nodes):
+def _check_fits(machines: Sequence[Mapping[str, float]], cluster: Cluster) -> None:
+    needs = {"CPU": cluster.cpus, "GPU": cluster.gpus or 0.0, "memory": float(cluster.memory)}
+    if any(all(machine.get(name, 0.0) >= need for name, need in needs.items()) for machine in machines):
         return
-    there = "; ".join(", ".join(f"{node.get(name, 0.0):g} {name}" for name in needs) for node in nodes)
+    there = "; ".join(", ".join(f"{machine.get(name, 0.0):g} {name}" for name in needs) for machine in machines)
     wanted = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need)
     raise ValueError(f"a worker needs {wanted}, but the machines of the cluster have {there}")

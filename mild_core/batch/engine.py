@@ -6,6 +6,7 @@ A worker is an actor with a copy of the work, which it opens once and then does 
     UnfitError               failed at once: its input is wrong, and will be the next time
     any other exception      tried again after a while that doubles each time, `retries` times; then failed
     its worker dies          tried again on another worker; a job that has seen `deaths` workers die has failed
+    LostError                the same: the worker says itself that it is of no more use
     longer than `limit`      its worker is killed, as above
     StopError                no job would go better (a full disk, a graph that is refused): those at work are let finish, and it is raised
 
@@ -20,14 +21,14 @@ import itertools
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol
 
 from .cluster import Cluster, require_ray
 
-__all__ = ["Job", "Outcome", "Policy", "StopError", "UnfitError", "Work", "run_jobs"]
+__all__ = ["Job", "LostError", "Outcome", "Policy", "StopError", "UnfitError", "Work", "run_jobs"]
 
 LONGEST_PAUSE = 60.0  # seconds between two tries
 FAREWELL = 30.0  # seconds that workers have to close
@@ -36,6 +37,10 @@ CLOSING_STARTS = 3  # workers in a row that do not get as far as their first job
 
 class UnfitError(ValueError):
     """A job cannot be done, and will not be however often it is tried: its input is wrong."""
+
+
+class LostError(RuntimeError):
+    """The worker can do no more jobs."""
 
 
 class StopError(RuntimeError):
@@ -111,7 +116,7 @@ class Policy:
             raise ValueError(f"limit is {self.limit}, but it must be more than 0 seconds")
 
 
-def run_jobs(work: Work, jobs: Iterable[Job], cluster: Cluster, policy: Policy | None = None) -> Iterator[Outcome]:
+def run_jobs(work: Work, jobs: Iterable[Job], cluster: Cluster, policy: Policy | None = None) -> Generator[Outcome, None, None]:
     """Do the jobs; the outcome of each as it ends, in no order.
 
     Of `jobs` no more is taken than workers are free, so that it may be as long as it likes. Closing the generator kills the workers.
@@ -133,7 +138,7 @@ def run_jobs(work: Work, jobs: Iterable[Job], cluster: Cluster, policy: Policy |
 class _Answer:
     """What a worker says: exceptions are told in words, since another process may not know their types."""
 
-    kind: Literal["done", "unfit", "stop", "error"]
+    kind: Literal["done", "unfit", "stop", "lost", "error"]
     text: str = ""
     seconds: float = 0.0
     result: Any = None
@@ -161,6 +166,8 @@ def _told(call: Any) -> _Answer:
         result = call()
     except StopError as error:
         return _Answer("stop", str(error))
+    except LostError as error:
+        return _Answer("lost", str(error))
     except UnfitError as error:
         return _Answer("unfit", str(error), time.perf_counter() - begin)
     except Exception as error:  # whatever it is, the worker lives
@@ -299,6 +306,10 @@ class _Run:
                 self.ray.kill(seat.actor)
 
     def _answered(self, seat: _Seat, answer: _Answer) -> Iterator[Outcome]:
+        if answer.kind == "lost":
+            self.ray.kill(seat.actor)
+            yield from self._died(seat, answer.text)
+            return
         task, seat.task = seat.task, None
         if answer.kind == "stop":
             self.stopped = self.stopped or answer.text

@@ -26,20 +26,16 @@ import torch
 import websocket
 
 from ..remote import Client, GoneError, Graph, GraphError, Host, InterruptedRunError
+from ..remote.masks import mask_file
 from ..remote.slots import SPLIT, Slot, find_slots, leading_to, load_graph, set_seeds
 from .cases import Task
 from .erasers import Erased, Eraser, EraserGoneError, Settings, register, sources_key
 from .store import as_png, read_picture
 
-__all__ = ["WorkflowEraser", "mask_file"]
+__all__ = ["WorkflowEraser"]
 
 ROOMS = ("scene", "morphology", "plan", "attention", "fill", "compose", "models")
 CODE = (*(f"mild_core/{room}" for room in ROOMS), "nodes")  # what a graph of the pack's nodes runs through
-
-
-def mask_file(values: np.ndarray) -> bytes:
-    """A PNG of values [H, W] uint8 that every way of reading a mask in ComfyUI reads as value/255."""
-    return as_png(np.dstack([values, values, values, 255 - values]))
 
 
 class WorkflowEraser:

@@ -1,21 +1,19 @@
-"""What builders of sets share: work in parallel that can be stopped and gone on with, and the same bytes each time.
+"""What builders of sets share: work that can be stopped and gone on with, and the same bytes each time. Who does it: `workers`.
 
 A set is a folder with NAME.json, which holds what decides its bytes; a folder made with anything else is not gone on with. What is
-written is written beside its place and moved there when it is whole. Nothing in the files tells when, where or by how many processes
+written is written beside its place and moved there when it is whole. Nothing in the files tells when, where or by how many workers
 they were made.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +22,9 @@ import numpy as np
 import PIL
 import torch
 
-__all__ = ["UNFINISHED", "check_jobs", "claim", "made", "notes_of", "sweep", "tell", "versions", "write_whole"]
+__all__ = ["claim", "notes_of", "sweep", "tell", "unfinished", "versions", "write_whole"]
 
 UNFINISHED = ".part"
-
-
-def check_jobs(jobs: int) -> None:
-    """Raise ValueError for fewer than one process."""
-    if jobs < 1:
-        raise ValueError(f"jobs is {jobs}, but it must be at least 1")
 
 
 def versions() -> dict[str, str]:
@@ -55,9 +47,9 @@ def claim(out: Path, what: str, header: Mapping[str, Any]) -> None:
             there = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             raise ValueError(f"{path} cannot be read: delete it if the folder holds nothing that is wanted") from None
-        for name in header:
-            if there.get(name) != header[name]:
-                raise ValueError(f"{out} holds {what} made with {name} {there.get(name)}, but now {name} is {header[name]}")
+        for name in {**header, **there}:
+            if there.get(name) != header.get(name):
+                raise ValueError(f"{out} holds {what} made with {name} {there.get(name)}, but now {name} is {header.get(name)}")
         return
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds files but no {what}.json: it must be empty, or a set of {what} to go on with")
@@ -73,43 +65,6 @@ def sweep(*folders: Path) -> None:
                 shutil.rmtree(left_over)
             else:
                 left_over.unlink()
-
-
-def made(make: Callable[[int], int], numbers: Sequence[int], jobs: int) -> Iterator[int]:
-    """What `make` gives for each number, as it is finished, in that many processes of one thread each.
-
-    With more than one, `make` must be picklable. Interrupted, or when one fails: what runs is let finish, the rest is not begun.
-    """
-    if jobs == 1 or len(numbers) < 2:
-        yield from _made_here(make, numbers)
-        return
-    pool = ProcessPoolExecutor(min(jobs, len(numbers)), multiprocessing.get_context("spawn"), _worker_begins)
-    try:
-        for job in as_completed([pool.submit(make, number) for number in numbers]):
-            yield job.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _made_here(make: Callable[[int], int], numbers: Sequence[int]) -> Iterator[int]:
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    _one_thread()
-    try:
-        for number in numbers:
-            yield make(number)
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
-
-
-def _worker_begins() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out the work
-    _one_thread()
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def tell(finished: Iterator[int], count: int, what: str) -> None:
@@ -129,8 +84,13 @@ def notes_of(photos: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8", errors="replace").strip() for path in found}
 
 
+def unfinished(path: Path) -> Path:
+    """Where what will lie there is written until it is whole: a place of its own for every call, since two workers may be at the same."""
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that what lies there is whole: the one before, or this one."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(unfinished, path)
+    beside = unfinished(path)
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(beside, path)

@@ -20,6 +20,11 @@ MEANING = {
     "erased": "whether everybody goes, or somebody stays",
 }
 
+SHARDS = (
+    "- **Shards**: WebDataset tars of {} scenes each; a scene's files are called by its id up to the first dot. They are for\n"
+    "  programs that are trained: benchmarks read folders."
+)
+
 
 def datasheet(
     descriptions: Sequence[dict[str, Any]], settings: Mapping[str, Any], available: Mapping[str, int], notes: Mapping[str, str]
@@ -28,7 +33,7 @@ def datasheet(
 
     Args:
         descriptions: of the scenes, as scene.json has them.
-        settings: of the set: count, first, split, short_side, most_people.
+        settings: of the set: count, first, split, short_side, most_people, and per_shard where it is in shards.
         available: how many "people" and "places" of the library there were to choose from.
         notes: texts about the library, by file name.
     """
@@ -37,7 +42,7 @@ def datasheet(
             [
                 "# Truth scenes: several people, and what is behind them",
                 _motivation(),
-                _composition(descriptions, available),
+                _composition(descriptions, available, settings.get("per_shard", 0)),
                 _making(settings),
                 _reality(),
                 _sources(notes),
@@ -56,7 +61,7 @@ tells what was behind somebody, or what of somebody was hidden. Here all of it i
 It is no training set: scores are for photographs that no model was trained on."""
 
 
-def _composition(descriptions: Sequence[dict[str, Any]], available: Mapping[str, int]) -> str:
+def _composition(descriptions: Sequence[dict[str, Any]], available: Mapping[str, int], per_shard: int) -> str:
     people = Counter(f"{person['photo']} {person['value']}" for told in descriptions for person in told["people"])
     places = Counter(told["place"] for told in descriptions)
     sizes = Counter("{}×{}".format(*told["size"]) for told in descriptions)
@@ -69,6 +74,7 @@ def _composition(descriptions: Sequence[dict[str, Any]], available: Mapping[str,
         f"- **Different people**: {len(people)}, of {available['people']} to choose from; who is seen most is in {_most(people)} scenes.",
         f"- **Different places**: {len(places)}, of {available['places']} to choose from; what is seen most is in {_most(places)} scenes.",
         f"- **Sizes** in pixels, the most frequent: {_counted(sizes, 5)}.",
+        *([SHARDS.format(per_shard)] if per_shard else []),
         "",
         "Scenes share people and places, so that they are not independent: what differs between two programs on one place is likely",
         "to differ on the next scene there. An interval that resamples scenes is too narrow by what they share.",
@@ -166,10 +172,11 @@ more. Nobody in them was asked.
 
 
 def _rebuilding(settings: Mapping[str, Any]) -> str:
+    shards = f" --per-shard {settings['per_shard']}" if settings.get("per_shard") else ""
     return f"""## Building it again
 
     python -m mild_core.data scenes --photos LIBRARY --out FOLDER --count {settings["count"]} --first {settings["first"]} \\
-        --split {settings["split"]} --short-side {settings["short_side"]} --most-people {settings["most_people"]}
+        --split {settings["split"]} --short-side {settings["short_side"]} --most-people {settings["most_people"]}{shards}
 
 The same command goes on where an earlier run was stopped. `scenes.json` holds a hash of the photographs and the versions of what
 decides the bytes."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .building import check_jobs, claim, notes_of, versions, write_whole
+from .building import claim, notes_of, versions, write_whole
 from .erasediff import ErasePair, make_erase_pair
 from .erasediff_datasheet import erase_datasheet
 from .library import split_of
@@ -27,6 +27,7 @@ from .olrd_files import PairStore, about, pair_files
 from .olrd_photos import PanopticPhoto, Part, load_panoptic, panoptic_photos
 from .olrd_set import OlrdSettings
 from .pair_set import as_csv, fingerprint, in_turn_from, make_missing, pair_store, show_and_describe
+from .workers import ONE_PROCESS, Workers
 
 __all__ = ["FORMAT", "build_erase_pairs", "erase_pair_of_seed", "photos_to_erase_from"]
 
@@ -36,22 +37,23 @@ COLUMNS = ("id", "seed", "photo", "object", "tag", "width", "height", "share", "
 PEOPLE: dict[str, Any] = {"panoptic": {"0": "background"} | {str(value): "person" for value in range(1, 256)}, "things": range(1, 256)}
 
 
-def build_erase_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Path | None = None, jobs: int = 1) -> None:
-    """Build the set of these settings, or what is missing of it, in that many processes. Progress goes to stderr.
+def build_erase_pairs(
+    photos: Path, out: Path, settings: OlrdSettings, annotations: Path | None = None, workers: Workers = ONE_PROCESS
+) -> None:
+    """Let workers build the set of these settings, or what is missing of it. Progress goes to stderr.
 
     Args:
         photos: folder of photos, see `photos_to_erase_from`.
         out: folder of the set.
         annotations: COCO's panoptic JSON; None for another folder.
 
-    Raises ValueError when jobs is less than 1, a photo cannot be read, no photo gives a pair, or `out` holds a set made otherwise;
-    FileNotFoundError when there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
+    Raises ValueError when a photo cannot be read, no photo gives a pair, or `out` holds a set made otherwise; FileNotFoundError when
+    there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
     """
-    check_jobs(jobs)
     _entries.cache_clear()  # what is there may have changed since another build
     entries = _entries(photos, annotations, settings.part)
     claim(out, "erasures", {"format": FORMAT, **asdict(settings), "photos": fingerprint(entries), "versions": versions()})
-    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), jobs)
+    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), workers)
     _finish(photos, out, settings, store, len(entries))
 
 

@@ -12,9 +12,7 @@ key up to the first dot, as WebDataset reads them. A shard's caption is in the J
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +23,7 @@ from .building import sweep, write_whole
 from .olrd import OlrdPair
 from .olrd_photos import PanopticPhoto
 from .png import ends_well, from_png, to_png
+from .shards import SHARD_ERRORS, is_whole, read_shard, shard_path, sharded, write_shard
 
 __all__ = ["PairFolders", "PairShards", "PairStore", "about", "pair_files", "pair_id", "read_picture"]
 
@@ -76,10 +75,11 @@ def read_picture(files: Mapping[str, bytes], what: str, name: str) -> np.ndarray
 class PairStore(Protocol):
     """Where pairs are kept, in units that are made and written together."""
 
-    units: list[range]  # the seeds of each
+    unit: str  # what one is called
+    units: dict[int, range]  # the seeds of each, by the number that its files are called by
 
     def open(self) -> None:
-        """Make what folders there must be, and delete what an interrupted run left unfinished."""
+        """Make what folders there must be, and delete what an interrupted run, or a worker that died, left unfinished."""
 
     def is_complete(self, number: int) -> bool:
         """Whether all files of the pairs of that unit are there, each to its end."""
@@ -88,15 +88,17 @@ class PairStore(Protocol):
         """Write that unit: the files of each seed's pair."""
 
     def read(self, number: int, seeds: Iterable[int], names: Sequence[str]) -> dict[int, dict[str, bytes]]:
-        """The files of these names of pairs in that unit. Raises OSError, KeyError or TarError where one is missing or broken."""
+        """The files of these names of pairs in that unit. Raises one of SHARD_ERRORS where one is missing or broken."""
 
 
 class PairFolders:
-    """Pairs in plain folders; every pair is a unit."""
+    """Pairs in plain folders; every pair is a unit, and its seed the number."""
+
+    unit = "pair"
 
     def __init__(self, out: Path, seeds: range):
         self.out = out
-        self.units = [range(seed, seed + 1) for seed in seeds]
+        self.units = {seed: range(seed, seed + 1) for seed in seeds}
         self.folders = {"input.png": out / "input", "truth.png": out / "truth", "mask.png": out / "mask", "json": out / "about"}
 
     def open(self) -> None:
@@ -125,37 +127,29 @@ class PairFolders:
 
 
 class PairShards:
-    """Pairs in tar files of so many each; every tar is a unit, named by its number."""
+    """Pairs in tar files of so many each; every tar is a unit."""
+
+    unit = "shard"
 
     def __init__(self, out: Path, seeds: range, each: int):
         self.out = out
-        self.units = [seeds[start : start + each] for start in range(0, len(seeds), each)]
+        self.units = sharded(seeds, each)
 
     def open(self) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
         sweep(self.out)
 
     def is_complete(self, number: int) -> bool:
-        path = self._path(number)
-        whole = path.is_file() and path.stat().st_size % tarfile.RECORDSIZE == 0  # a tar ends with a full record
-        return whole and _tells(self, number)
+        return is_whole(shard_path(self.out, number)) and _tells(self, number)
 
     def write(self, number: int, pairs: Mapping[int, Mapping[str, bytes]]) -> None:
-        content = io.BytesIO()
-        with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for seed, files in pairs.items():
-                for name, data in files.items():
-                    entry = tarfile.TarInfo(f"{pair_id(seed)}.{name}")  # owner 0, mode 644, time 0
-                    entry.size = len(data)
-                    tar.addfile(entry, io.BytesIO(data))
-        write_whole(self._path(number), content.getvalue())
+        named = ((f"{pair_id(seed)}.{name}", data) for seed, files in pairs.items() for name, data in files.items())
+        write_shard(shard_path(self.out, number), named)
 
     def read(self, number: int, seeds: Iterable[int], names: Sequence[str]) -> dict[int, dict[str, bytes]]:
-        with tarfile.open(self._path(number), "r:") as tar:
-            return {seed: {name: _member(tar, f"{pair_id(seed)}.{name}") for name in names} for seed in seeds}
-
-    def _path(self, number: int) -> Path:
-        return self.out / f"{number:06d}.tar"
+        keys = {seed: {name: f"{pair_id(seed)}.{name}" for name in names} for seed in seeds}
+        found = read_shard(shard_path(self.out, number), [key for named in keys.values() for key in named.values()])
+        return {seed: {name: found[key] for name, key in named.items()} for seed, named in keys.items()}
 
 
 def _tells(store: PairStore, number: int) -> bool:
@@ -163,12 +157,5 @@ def _tells(store: PairStore, number: int) -> bool:
     try:
         told = store.read(number, store.units[number], ("json",))
         return all(json.loads(files["json"])["seed"] == seed for seed, files in told.items())
-    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError):
+    except (*SHARD_ERRORS, ValueError, TypeError):
         return False
-
-
-def _member(tar: tarfile.TarFile, name: str) -> bytes:
-    found = tar.extractfile(name)  # KeyError where there is none
-    if found is None:
-        raise KeyError(name)
-    return found.read()

@@ -19,12 +19,13 @@ from typing import Any, get_args
 
 import numpy as np
 
-from .building import check_jobs, claim, notes_of, versions, write_whole
+from .building import claim, notes_of, versions, write_whole
 from .olrd import OlrdPair, make_olrd_pair
 from .olrd_datasheet import olrd_datasheet
 from .olrd_files import PairStore, about, pair_files
 from .olrd_photos import PanopticPhoto, Part, load_panoptic, panoptic_photos
 from .pair_set import as_csv, fingerprint, in_turn_from, make_missing, pair_store, show_and_describe
+from .workers import ONE_PROCESS, Workers
 
 __all__ = ["FORMAT", "OlrdSettings", "build_pairs", "pair_of_seed"]
 
@@ -57,8 +58,8 @@ class OlrdSettings:
         return range(self.first, self.first + self.count)
 
 
-def build_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Path | None = None, jobs: int = 1) -> None:
-    """Build the set of these settings from photos with panoptic labels, or what is missing of it, in that many processes.
+def build_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Path | None = None, workers: Workers = ONE_PROCESS) -> None:
+    """Let workers build the set of these settings from photos with panoptic labels, or what is missing of it.
 
     Progress goes to stderr.
 
@@ -67,15 +68,14 @@ def build_pairs(photos: Path, out: Path, settings: OlrdSettings, annotations: Pa
         out: folder of the set.
         annotations: COCO's panoptic JSON; None for photos with index.json.
 
-    Raises ValueError when jobs is less than 1, a photo cannot be read, no photo gives a pair, or `out` holds a set made otherwise;
-    FileNotFoundError when there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
+    Raises ValueError when a photo cannot be read, no photo gives a pair, or `out` holds a set made otherwise; FileNotFoundError when
+    there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
     """
-    check_jobs(jobs)
     _entries.cache_clear()  # what is there may have changed since another build
     entries = _entries(photos, annotations, settings.part)
     header = {"format": FORMAT, **asdict(settings), "photos": fingerprint(entries), "versions": versions()}
     claim(out, "pairs", header)
-    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), jobs)
+    store = make_missing(out, settings, partial(_make, photos, annotations, out, settings), workers)
     _finish(photos, out, settings, store, len(entries))
 
 

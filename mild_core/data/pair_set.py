@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .building import made, tell, write_whole
+from .building import tell, write_whole
 from .olrd_files import PairFolders, PairShards, PairStore, read_picture
 from .olrd_sheet import SheetEntry, contact_sheet
+from .workers import Workers
 
 __all__ = ["PairSettings", "as_csv", "fingerprint", "in_turn_from", "make_missing", "pair_store", "show_and_describe"]
 
@@ -54,15 +55,16 @@ def fingerprint(entries: Iterable[Photo]) -> str:
     return digest.hexdigest()
 
 
-def make_missing(out: Path, settings: PairSettings, make: Callable[[int], int], jobs: int) -> PairStore:
-    """Make the units that are not there, by their numbers, in that many processes; the store with all of them."""
+def make_missing(out: Path, settings: PairSettings, make: Callable[[int], int], workers: Workers) -> PairStore:
+    """Let the workers make the units that are not there, by their numbers; the store with all of them."""
     store = pair_store(out, settings)
     store.open()
-    missing = [number for number in range(len(store.units)) if not store.is_complete(number)]
+    missing = {number: f"{store.unit} {number:06d}" for number in store.units if not store.is_complete(number)}
     if missing:
         for name in ("index.csv", "datasheet.md", "sheet.jpg"):
             (out / name).unlink(missing_ok=True)
-    tell(made(make, missing, jobs), len(missing), "shards" if settings.per_shard else "pairs")
+        tell(workers(make, missing), len(missing), f"{store.unit}s")
+        store.open()
     return store
 
 
@@ -87,7 +89,7 @@ def show_and_describe(out: Path, store: PairStore, seeds: range, title: Callable
     descriptions: list[dict[str, Any]] = []
     shown: list[SheetEntry] = []
     wanted = {seeds[place * len(seeds) // SHOWN] for place in range(SHOWN)}
-    for number, unit in enumerate(store.units):
+    for number, unit in store.units.items():
         found = {seed: json.loads(files["json"]) for seed, files in store.read(number, unit, ("json",)).items()}
         descriptions.extend(found.values())
         pictures = store.read(number, sorted(wanted & set(unit)), ("input.png", "truth.png", "mask.png"))

@@ -9,7 +9,8 @@
     effects.png      grey, 255 where a shadow of those who go can be seen on what is nobody
     scene.json       what is in the files, and what the scene is
 
-All are of 8 bits. Layers and shadows are exact; photo, background and truth are rounded to the nearest step.
+All are of 8 bits. Layers and shadows are exact; photo, background and truth are rounded to the nearest step. Where scenes lie, in folders
+or in shards: `scene_store`.
 """
 
 from __future__ import annotations
@@ -26,25 +27,30 @@ from .arrange import visible_of
 from .png import ends_well, from_png, to_png
 from .scenes import Source, TrueScene
 
-__all__ = ["files_of", "is_complete", "read_description", "read_scene", "write_scene"]
+__all__ = ["files_of", "is_complete", "read_description", "read_scene", "scene_bytes", "write_scene"]
 
 DIGITS = 6  # of measures
 
 
 def write_scene(scene: TrueScene, folder: Path, id: str) -> None:
     """Write a scene's files into a folder that exists, scene.json last. The same scene gives the same bytes."""
-    _write(folder / "photo.png", _bytes(scene.photo))
-    _write(folder / "background.png", _bytes(scene.background))
+    for name, data in scene_bytes(scene, id).items():
+        (folder / name).write_bytes(data)
+
+
+def scene_bytes(scene: TrueScene, id: str) -> dict[str, bytes]:
+    """The files of a scene by name, scene.json last. The same scene gives the same bytes."""
+    pictures = {"photo.png": _bytes(scene.photo), "background.png": _bytes(scene.background)}
     if scene.staying:
-        _write(folder / "truth.png", _bytes(scene.truth()))
+        pictures["truth.png"] = _bytes(scene.truth())
     numbers = torch.arange(1, len(scene.visible) + 1)[:, None, None]
-    _write(folder / "people.png", (scene.visible * numbers).sum(0).to(torch.uint8).numpy())
-    _write(folder / "effects.png", scene.effects().numpy().astype(np.uint8) * np.uint8(255))
+    pictures["people.png"] = (scene.visible * numbers).sum(0).to(torch.uint8).numpy()
+    pictures["effects.png"] = scene.effects().numpy().astype(np.uint8) * np.uint8(255)
     people = []
     for index, (layer, shadow) in enumerate(zip(scene.layers, scene.shadows, strict=True)):
         box, shadow_box = _box_of(layer[..., 3].numpy()), _box_of(shadow.numpy())
-        _write(folder / f"layer-{index + 1}.png", _bytes(_cropped(layer, box)))
-        _write(folder / f"shadow-{index + 1}.png", _bytes(_cropped(shadow, shadow_box)))
+        pictures[f"layer-{index + 1}.png"] = _bytes(_cropped(layer, box))
+        pictures[f"shadow-{index + 1}.png"] = _bytes(_cropped(shadow, shadow_box))
         source = scene.sources[index]
         seen = float(scene.visible[index].sum()) / max(float(scene.whole[index].sum()), 1)
         people.append(
@@ -69,7 +75,8 @@ def write_scene(scene: TrueScene, folder: Path, id: str) -> None:
         "tags": dict(scene.tags),
         "measures": {name: None if value is None else round(value, DIGITS) for name, value in scene.measures.items()},
     }
-    (folder / "scene.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    files = {name: to_png(picture) for name, picture in pictures.items()}
+    return {**files, "scene.json": (json.dumps(description, indent=1) + "\n").encode()}
 
 
 def read_scene(folder: Path) -> TrueScene:
@@ -139,10 +146,6 @@ def is_complete(folder: Path, id: str, seed: int) -> bool:
 
 def _bytes(picture: Tensor) -> np.ndarray:
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-
-
-def _write(path: Path, picture: np.ndarray) -> None:
-    path.write_bytes(to_png(picture))
 
 
 def _read(path: Path, channels: int) -> np.ndarray:

@@ -11,11 +11,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .building import made, sweep, tell, write_whole
+from .building import sweep, tell, write_whole
 from .olrd import movable_things
 from .syn4_clip import ClipScorer
 from .syn4_instances import Instance
 from .syn4_photos import ThingsPhoto, load_things
+from .workers import ONE_PROCESS, Workers
 
 __all__ = ["scan_photos"]
 
@@ -23,14 +24,16 @@ EACH = 64  # photos of a part
 Listing = Callable[[], Sequence[ThingsPhoto]]
 
 
-def scan_photos(listing: Listing, out: Path, clip: Path | None, whole: bool = False, jobs: int = 1, device: str = "cpu") -> list[Instance]:
+def scan_photos(
+    listing: Listing, out: Path, clip: Path | None, whole: bool = False, workers: Workers = ONE_PROCESS, device: str = "cpu"
+) -> list[Instance]:
     """All things of the photos, in their order. What another run found in `out`/scan is taken from there.
 
     Args:
-        listing: gives the photos; each process asks for them itself, so that nothing long is handed around.
+        listing: gives the photos; each worker asks for them itself, so that nothing long is handed around.
         clip: folder of the network that scores them; None for no scores.
         whole: only things that neither the frame nor anything in front cuts, and that have a quarter of their photo at most.
-        device: of the network; on another than the CPU use one job.
+        device: of the network; each worker loads it there.
 
     Raises ValueError when a photo cannot be read.
     """
@@ -38,10 +41,11 @@ def scan_photos(listing: Listing, out: Path, clip: Path | None, whole: bool = Fa
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     parts = range(-(-len(listing()) // EACH))
-    missing = [number for number in parts if not _is_there(_path(folder, number))]
+    missing = {number: f"scan {number:06d}" for number in parts if not _is_there(_path(folder, number))}
     if missing:
         work = partial(_scan, listing, folder, clip, whole, device)
-        tell(made(work, missing, jobs), len(missing), f"runs of {EACH} photos searched")
+        tell(workers(work, missing), len(missing), f"runs of {EACH} photos searched")
+        sweep(folder)
     rows = [row for number in parts for row in json.loads(_path(folder, number).read_text(encoding="utf-8"))]
     return [Instance(*row) for row in rows]
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from PIL import Image
 
-from .building import check_jobs, claim, notes_of, versions, write_whole
+from .building import claim, notes_of, versions, write_whole
 from .olrd_files import PairStore, pair_id
 from .olrd_photos import Part
 from .pair_set import as_csv, fingerprint, make_missing, pair_store, show_and_describe
@@ -34,6 +34,7 @@ from .syn4_datasheet import syn4_datasheet
 from .syn4_instances import ClassSize, Filtered, Instance, in_turn, keep_instances
 from .syn4_photos import ThingsPhoto, fitted, load_things, things_photos
 from .syn4_scan import scan_photos
+from .workers import ONE_PROCESS, Workers
 
 __all__ = ["FORMAT", "NOT_SCORED", "Sources", "Syn4Settings", "build_syn4", "pair_of_seed"]
 
@@ -90,16 +91,14 @@ class _Stock(NamedTuple):
     backgrounds: tuple[ThingsPhoto, ...]
 
 
-def build_syn4(sources: Sources, out: Path, settings: Syn4Settings, jobs: int = 1, device: str = "cpu") -> None:
-    """Build the set of these settings, or what is missing of it, in that many processes.
+def build_syn4(sources: Sources, out: Path, settings: Syn4Settings, workers: Workers = ONE_PROCESS, device: str = "cpu") -> None:
+    """Let workers build the set of these settings, or what is missing of it.
 
     Progress goes to stderr, and so does that instances are not scored where no CLIP is given. `device` is CLIP's.
 
-    Raises ValueError when jobs is less than 1, a photo cannot be read, no class has six instances that pass, no pair can be made, or
-    `out` holds a set made otherwise; FileNotFoundError when there are no photos. KeyboardInterrupt is passed on when what was finished
-    is safe.
+    Raises ValueError when a photo cannot be read, no class has six instances that pass, no pair can be made, or `out` holds a set made
+    otherwise; FileNotFoundError when there are no photos. KeyboardInterrupt is passed on when what was finished is safe.
     """
-    check_jobs(jobs)
     for cached in (_stock, _things, _backgrounds):
         cached.cache_clear()  # what is there may have changed since another build
     things, backgrounds = _things(sources, settings), _backgrounds(sources, settings)
@@ -109,11 +108,11 @@ def build_syn4(sources: Sources, out: Path, settings: Syn4Settings, jobs: int = 
     if clip is None:
         told = "No CLIP folder is given: instances are kept whatever CLIP would say of them, and the index says so."
         print(told, file=sys.stderr)
-    kept = keep_instances(scan_photos(partial(_things, sources, settings), out, sources.clip, settings.whole, jobs, device))
+    kept = keep_instances(scan_photos(partial(_things, sources, settings), out, sources.clip, settings.whole, workers, device))
     if not kept.sizes:
         raise ValueError(f"of the things in {sources.instances} no class has six that pass; left out were {_told(kept.dropped)}")
     write_whole(out / "instances.json", _as_json(kept))
-    store = make_missing(out, settings, partial(_make, sources, out, settings), jobs)
+    store = make_missing(out, settings, partial(_make, sources, out, settings), workers)
     _finish(sources, out, settings, store, kept, len(backgrounds))
 
 

@@ -10,23 +10,25 @@ from .video4 import PairSettings
 __all__ = ["video4_datasheet"]
 
 
-def video4_datasheet(clips: Sequence[dict[str, Any]], settings: PairSettings, notes: Mapping[str, str]) -> str:
+def video4_datasheet(clips: Sequence[dict[str, Any]], settings: PairSettings, notes: Mapping[str, str], tars: bool = False) -> str:
     """The datasheet as Markdown.
 
     Args:
         clips: what each video gave, as its JSON has it; one pair at least.
         settings: of the set.
         notes: texts about the videos, by file name.
+        tars: the pairs of each video are a tar.
     """
     title = "# Video4Removal pairs: a frame with a thing, and the same place without"
-    return "\n\n".join([title, _composition(clips), _making(settings), _reality(), _sources(notes)]) + "\n"
+    return "\n\n".join([title, _composition(clips, tars), _making(settings), _reality(), _sources(notes)]) + "\n"
 
 
-def _composition(clips: Sequence[dict[str, Any]]) -> str:
+def _composition(clips: Sequence[dict[str, Any]], tars: bool) -> str:
     pairs = [pair for clip in clips for pair in clip["pairs"]]
     shares = sorted(pair["share"] for pair in pairs)
     errors = sorted(pair["error"] for pair in pairs)
     giving = [clip for clip in clips if clip["pairs"]]
+    shards = f"\n- **Shards**: {len(giving)} WebDataset tars, one for each video that gives pairs." if tars else ""
     return f"""## What is in it
 
 {len(pairs)} pairs, in the manner of Video4Removal, the training set of OmniEraser (arXiv 2501.07397).
@@ -35,7 +37,7 @@ def _composition(clips: Sequence[dict[str, Any]]) -> str:
 - **Frames**: {sum(clip["frames"] for clip in clips)}, of which {sum(clip["foreground"] for clip in clips)} show a thing,
   {sum(clip["background"] for clip in clips)} nothing but the background, and {sum(clip["blurred"] for clip in clips)} are blurred.
 - **Masks**: {shares[0]:.1%} to {shares[-1]:.1%} of the frame, half of them below {shares[len(shares) // 2]:.1%}.
-- **Distance** of a frame and its truth: a mean squared error of {errors[0]:.1f} to {errors[-1]:.1f}, for colours of 0 to 255.
+- **Distance** of a frame and its truth: a mean squared error of {errors[0]:.1f} to {errors[-1]:.1f}, for colours of 0 to 255.{shards}
 
 Pairs of one video are all but the same picture: keep all of a video on the same side when you split further."""
 

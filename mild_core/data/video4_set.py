@@ -5,6 +5,7 @@
     input/NAME_000123.png         frame 123 of the video, with the thing
     truth/NAME_000123.png         the nearest frame of the same video without it
     mask/NAME_000123.png          grey, 255 on the thing alone: its shadow is outside
+    NAME.tar                      in place of the three folders, where that is asked; see `video4_files`
     index.csv                     one line a pair; clips.csv: one line a video
     datasheet.md, sheet.jpg       what it is, and 24 of the pairs to look at
 
@@ -25,20 +26,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .building import check_jobs, claim, made, notes_of, sweep, tell, versions, write_whole
+from .building import claim, notes_of, sweep, tell, versions, write_whole
 from .olrd_files import read_picture
 from .olrd_sheet import SheetEntry, contact_sheet
-from .png import ends_well
 from .video4 import PairSettings, pairs_of_clip
 from .video4_datasheet import video4_datasheet
+from .video4_files import KINDS, ClipFiles, check_keys, files_of
 from .video4_frames import clips_in
 from .video4_masks import Detector, panoptic_detector, track_of
+from .workers import ONE_PROCESS, Workers
 
 __all__ = ["FORMAT", "MaskSource", "build_video4"]
 
 FORMAT = 1  # of the files and of how pairs are made: one more whenever a video gives others
 SHOWN = 24  # pairs on the sheet
-KINDS = ("input", "truth", "mask")
 COLUMNS = ("id", "clip", "frame", "background", "tag", "width", "height", "share", "error", "covered", "caption")
 CLIP_COLUMNS = ("clip", "frames", "foreground", "background", "blurred", "pairs", "why_none")
 
@@ -52,7 +53,7 @@ class MaskSource:
 
     tracks: Path | None = None  # folder of mask tracks, called as the videos are
     network: Path | None = None  # folder of a panoptic network
-    function: Detector | None = None  # one that can be pickled where there are several processes
+    function: Detector | None = None  # one that can be pickled where there are several workers
 
     def __post_init__(self):
         given = [name for name in ("tracks", "network", "function") if getattr(self, name) is not None]
@@ -78,51 +79,61 @@ class MaskSource:
         return _hash_of([path for path in sorted(folder.rglob("*")) if path.is_file()], folder)
 
 
-def build_video4(videos: Path, masks: MaskSource, out: Path, settings: PairSettings, jobs: int = 1, device: str = "cpu") -> None:
-    """Build the set of all videos in a folder, or what is missing of it, in that many processes.
+def build_video4(
+    videos: Path,
+    masks: MaskSource,
+    out: Path,
+    settings: PairSettings,
+    workers: Workers = ONE_PROCESS,
+    device: str = "cpu",
+    tars: bool = False,
+) -> None:
+    """Let workers build the set of all videos in a folder, or what is missing of it.
 
     Progress goes to stderr, and so do the videos that give no pair, each with the reason: one that cannot be read stops nothing, and is
     tried again by the next build.
 
     Args:
-        device: of the network; on another than the CPU use one job.
+        device: of the network; each worker loads it there.
+        tars: a WebDataset tar for each video that gives pairs, in place of plain folders.
 
-    Raises ValueError when jobs is less than 1, no video gives a pair, or `out` holds a set made otherwise; FileNotFoundError when there
+    Raises ValueError when no video gives a pair, two are called alike, or `out` holds a set made otherwise; FileNotFoundError when there
     are no videos. KeyboardInterrupt is passed on when what was finished is safe.
     """
-    check_jobs(jobs)
     clips = clips_in(videos)
-    told = {"settings": asdict(settings), "videos": _hash_of(clips, videos), "masks": masks.identity()}
+    if tars:
+        check_keys(clips)
+    told: dict[str, Any] = {"settings": asdict(settings), "videos": _hash_of(clips, videos), "masks": masks.identity()}
+    told |= {"tars": True} if tars else {}
     claim(out, "video4removal", {"format": FORMAT, **told, "versions": _versions()})
-    folders = [out / kind for kind in (*KINDS, "clips")]
+    folders = [out / kind for kind in (() if tars else KINDS)] + [out / "clips"]
     for folder in folders:
         folder.mkdir(exist_ok=True)
     sweep(out, *folders)
-    missing = [number for number, clip in enumerate(clips) if not _is_complete(out, clip)]
+    missing = {number: f"video {clip.name}" for number, clip in enumerate(clips) if not _is_complete(out, clip, tars)}
     if missing:
         for name in ("index.csv", "clips.csv", "datasheet.md", "sheet.jpg"):
             (out / name).unlink(missing_ok=True)
-    tell(made(partial(_make, tuple(clips), masks, out, settings, device), missing, jobs), len(missing), "videos")
-    _finish(videos, clips, out, settings)
+        tell(workers(partial(_make, tuple(clips), masks, out, settings, device, tars), missing), len(missing), "videos")
+        sweep(out, *folders)
+    _finish(videos, clips, out, settings, tars)
 
 
-def _make(clips: Sequence[Path], masks: MaskSource, out: Path, settings: PairSettings, device: str, number: int) -> int:
+def _make(clips: Sequence[Path], masks: MaskSource, out: Path, settings: PairSettings, device: str, tars: bool, number: int) -> int:
     """Make and write the pairs of the video of that number."""
     clip = clips[number]
-
-    def write(pair: int, kind: str, picture: bytes) -> None:
-        write_whole(out / kind / f"{_pair_id(clip, pair)}.png", picture)
-
+    files = files_of(clip, out, tars)
     told: dict[str, Any] = {"clip": clip.name, "broken": False}
     try:
-        found = pairs_of_clip(clip, masks.of(clip, device), settings, write)
+        found = pairs_of_clip(clip, masks.of(clip, device), settings, files.write)
     except (ValueError, FileNotFoundError) as error:
         told |= {"broken": True, "frames": 0, "foreground": 0, "background": 0, "blurred": 0, "pairs": []}
         told["why_none"] = _without_folders(str(error), clip.parent, masks.tracks)
     else:
         height, width = found.size
-        pairs = [{"id": _pair_id(clip, pair["frame"]), "clip": clip.name, "size": [width, height], **pair} for pair in found.pairs]
+        pairs = [{"id": files.id(pair["frame"]), "clip": clip.name, "size": [width, height], **pair} for pair in found.pairs]
         counts = {name: len(getattr(found.split, name)) for name in ("foreground", "background", "blurred")}
+        files.finish(pairs)
         told |= {"frames": len(found.facts), **counts, "pairs": pairs, "why_none": found.why}
     write_whole(_record(out, clip), json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     return number
@@ -136,25 +147,21 @@ def _without_folders(text: str, *folders: Path | None) -> str:
     return text
 
 
-def _pair_id(clip: Path, frame: int) -> str:
-    return f"{clip.stem}_{frame:06d}"
-
-
 def _record(out: Path, clip: Path) -> Path:
     return out / "clips" / f"{clip.stem}.json"
 
 
-def _is_complete(out: Path, clip: Path) -> bool:
+def _is_complete(out: Path, clip: Path, tars: bool) -> bool:
     """Whether a video was read, and all its pairs are there, each file to its end."""
     try:
         told = json.loads(_record(out, clip).read_text(encoding="utf-8"))
         ids = [pair["id"] for pair in told["pairs"]]
-        return not told["broken"] and all(ends_well(out / kind / f"{id}.png") for id in ids for kind in KINDS)
+        return not told["broken"] and files_of(clip, out, tars).is_complete(ids)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _finish(videos: Path, clips: Sequence[Path], out: Path, settings: PairSettings) -> None:
+def _finish(videos: Path, clips: Sequence[Path], out: Path, settings: PairSettings, tars: bool) -> None:
     told = [json.loads(_record(out, clip).read_text(encoding="utf-8")) for clip in clips]
     without = [one for one in told if not one["pairs"]]
     for one in without:
@@ -165,14 +172,14 @@ def _finish(videos: Path, clips: Sequence[Path], out: Path, settings: PairSettin
         raise ValueError(f"none of the {len(clips)} videos in {videos} gives a pair; {out / 'clips.csv'} says why")
     lines = [{**pair, "width": pair["size"][0], "height": pair["size"][1], "tag": "", "caption": ""} for pair in pairs]
     shown = [pairs[place] for place in sorted({place * len(pairs) // SHOWN for place in range(SHOWN)})]
-    write_whole(out / "sheet.jpg", contact_sheet([_entry(out, pair) for pair in shown]))
+    write_whole(out / "sheet.jpg", contact_sheet([_entry(files_of(videos / pair["clip"], out, tars), pair) for pair in shown]))
     write_whole(out / "index.csv", _table(COLUMNS, lines))
-    write_whole(out / "datasheet.md", video4_datasheet(told, settings, notes_of(videos)))
+    write_whole(out / "datasheet.md", video4_datasheet(told, settings, notes_of(videos), tars))
 
 
-def _entry(out: Path, pair: dict[str, Any]) -> SheetEntry:
-    files = {f"{kind}.png": (out / kind / f"{pair['id']}.png").read_bytes() for kind in KINDS}
-    shown, truth, mask = (read_picture(files, kind, pair["id"]) for kind in KINDS)
+def _entry(files: ClipFiles, pair: dict[str, Any]) -> SheetEntry:
+    pictures = files.read(pair["id"])
+    shown, truth, mask = (read_picture(pictures, kind, pair["id"]) for kind in KINDS)
     return SheetEntry(shown, truth, mask, f"{pair['id']} on {pair['background']}".encode("ascii", "replace").decode())
 
 

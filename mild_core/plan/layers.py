@@ -68,6 +68,11 @@ class LayerPlan:
     feather: float
 
     @property
+    def plans(self) -> tuple[LayerPlan, ...]:
+        """The photos that the rows are of, which here is one."""
+        return (self,)
+
+    @property
     def hole(self) -> Part:
         """Everything of the background that is denoised. Bool."""
         for pathway in self.pathways:

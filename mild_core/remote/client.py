@@ -21,11 +21,11 @@ OnProgress = Callable[[str, int, int], None]  # node id, steps done, steps in al
 
 
 class GraphError(RuntimeError):
-    """A graph was refused or failed. `node`: id of the node, or "" for the graph; `kind`: the error's type."""
+    """A graph was refused or failed. `node`: id of the node, or "" for the graph; `kind`: the error's type; `refused`: before it ran."""
 
-    def __init__(self, message: str, node: str = "", kind: str = ""):
+    def __init__(self, message: str, node: str = "", kind: str = "", refused: bool = False):
         super().__init__(message)
-        self.node, self.kind = node, kind
+        self.node, self.kind, self.refused = node, kind, refused
 
 
 class InterruptedRunError(RuntimeError):
@@ -99,8 +99,8 @@ class Client:
             requests.post(self.url + "/queue", json={"delete": [said["prompt_id"]]}, timeout=60)
         kind = said["error"]["type"] if "error" in said else faults[0][1]
         if not faults:
-            raise GraphError(said["error"]["message"], kind=kind)
-        raise GraphError("\n".join(text for *_, text in faults), node=faults[0][0], kind=kind)
+            raise GraphError(said["error"]["message"], kind=kind, refused=True)
+        raise GraphError("\n".join(text for *_, text in faults), node=faults[0][0], kind=kind, refused=True)
 
     def _done(self, stream: websocket.WebSocket, prompt: str, graph: Graph, on_progress: OnProgress | None) -> bool:
         """Take in one message of the server; whether it was the run's last."""

@@ -1,7 +1,8 @@
 """A ComfyUI of one's own: started with this pack in it.
 
-The server runs headless on a free port in a base directory of its own (models, input, output, user, custom_nodes), so that
-neither the ComfyUI it is started from nor the checkout is written to. In the base's custom_nodes a link leads to the checkout.
+It runs headless on a free port in a base directory of its own (models, input, output, user, custom_nodes), so that neither the ComfyUI
+it is started from nor the checkout is written to. In the base's custom_nodes a link leads to the checkout. It ends with the process
+that began it, however that ends (see guard.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
@@ -22,6 +24,7 @@ from .client import Client
 __all__ = ["Server"]
 
 ROOT = Path(__file__).resolve().parents[2]
+GUARD = Path(__file__).with_name("guard.py")
 PACK = "mild-layers"  # what the pack's folder in custom_nodes is called
 START_LIMIT = 900.0  # seconds a start may take: 15 on an idle machine, minutes on one that is busy with other work
 TAIL = 40  # lines of the log that an error shows
@@ -37,6 +40,7 @@ class Server(Client):
         python: the interpreter to run it with; None for $MILD_PYTHON.
         pack: what the pack's folder in custom_nodes is called.
         frontend: folder with the frontend's index.html; None for the one that is installed.
+        options: more of ComfyUI's own command line.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Server(Client):
         python: str | None = None,
         pack: str = PACK,
         frontend: Path | None = None,
+        options: Sequence[str] = (),
     ):
         self.port = port or free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
@@ -56,6 +61,7 @@ class Server(Client):
         self.python = python or os.environ["MILD_PYTHON"]
         self.pack = pack
         self.frontend = frontend
+        self.options = tuple(options)
         self.keep = base is not None
         self.base = base or Path(tempfile.mkdtemp(prefix="mild-comfy-"))
         self.process: subprocess.Popen | None = None
@@ -82,7 +88,8 @@ class Server(Client):
 
     def __exit__(self, *exception: object) -> None:
         if self.process is not None:
-            self.process.terminate()
+            assert self.process.stdin is not None
+            self.process.stdin.close()  # the guard ends it, here as when this process is killed
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
@@ -121,8 +128,8 @@ class Server(Client):
         if not has_accelerator(self.python):
             options.append("--cpu")
         with open(self.base / "server.log", "w") as log:
-            command = [self.python, str(self.core / "main.py"), *options]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            command = [self.python, str(GUARD), self.python, str(self.core / "main.py"), *options, *self.options]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_LIMIT
         while True:
             try:

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from .client import Graph
 
-__all__ = ["SPLIT", "Slot", "Slots", "find_slots", "leading_to", "load_graph", "set_seeds"]
+__all__ = ["SPLIT", "Slot", "Slots", "find_slots", "find_some", "is_link", "leading_to", "load_graph", "set_seeds"]
 
 SPLIT, PANOPTIC, REPORT = "MILDSplitPeople", "MILDPanoptic", "MILDAttentionReport"
 LOADERS, SHOWERS = ("LoadImage", "LoadImageMask"), ("SaveImage", "PreviewImage")
 DEFAULTS = {"photo": "image", "people": "image", "effects": "image", "erase": "erase"}  # the input that a slot means
+USUAL = ("text", "value", "image", "prompt", "string")  # what the value of a node is called that holds one
 SEEDS = ("seed", "noise_seed")
 HOLE_TITLE = "hole"  # of a loader that gets one mask of all who go
 PEOPLE_TITLES, EFFECTS_TITLES = ("people", "mask", "masks", HOLE_TITLE), ("effects", "shadows")
@@ -87,9 +88,68 @@ def find_slots(graph: Graph, given: Mapping[str, str] = {}) -> Slots:
     people = named.get("people") or _people(graph, split, photo, effects)
     one_hole = split is None or HOLE_TITLE in _titles(graph, people[0])
     erase = named.get("erase") or (None if one_hole else (str(split), "erase"))
-    if erase is not None and _is_link(graph[erase[0]]["inputs"].get(erase[1])):
+    if erase is not None and is_link(graph[erase[0]]["inputs"].get(erase[1])):
         raise ValueError(f"{erase[1]} of node {erase[0]} comes from another node, but the words of who goes must be written on it")
     return Slots(photo, people, erase, effects, _output(graph, given.get("output")))
+
+
+def find_some(graph: Graph, given: Mapping[str, str] = {}, wanted: Iterable[str] = ()) -> tuple[dict[str, Slot], dict[str, str], str]:
+    """Those slots of a graph that are clear; of the others, why they are not; and the node of the picture.
+
+    A graph that finds the people itself has no slot for them. A slot of another name than those above is the input of a node of that
+    title: the one that is not joined to a node, where there is only one, or the usual one of nodes that hold words.
+
+    Args:
+        given: slot to "NODE.input"; of `output` "NODE".
+        wanted: names of further slots.
+    Raises ValueError when the picture is not clear, and when a given slot is none.
+    """
+    named = {slot: _given(graph, slot, text) for slot, text in given.items() if slot != "output"}
+    found: dict[str, Slot] = {}
+    why: dict[str, str] = {}
+
+    def look(slot: str, find: Callable[[], Slot | None]) -> None:
+        try:
+            place = named.get(slot) or find()
+        except ValueError as error:
+            why[slot] = str(error)
+        else:
+            if place is not None:
+                found[slot] = place
+
+    split: str | None = None
+    try:
+        split = _split_of(graph, named)
+    except ValueError as error:
+        why["erase"] = str(error)
+    look("photo", lambda: _photo(graph, split))
+    photo = found.get("photo", ("", ""))
+    look("effects", lambda: _effects(graph, photo))
+    look("people", lambda: _people(graph, split, photo, found.get("effects")))
+    if (
+        split is not None
+        and not is_link(_inputs(graph[split]).get("erase"))
+        and HOLE_TITLE not in _titles(graph, found.get("people", photo)[0])
+    ):
+        found["erase"] = named.get("erase", (split, "erase"))
+    for slot in {*wanted, *named} - {*found, *DEFAULTS}:
+        look(slot, lambda slot=slot: _titled(graph, slot))  # type: ignore[misc]
+    return found, why, _output(graph, given.get("output"))
+
+
+def _titled(graph: Graph, slot: str) -> Slot | None:
+    """The input of the node of that title that holds a value."""
+    nodes = [id for id in graph if slot.lower() in _titles(graph, id)]
+    if not nodes:
+        return None
+    if len(nodes) > 1:
+        raise ValueError(f'several nodes are titled "{slot}" ({_listed(graph, nodes)}): name it with --slot {slot}=NODE.input')
+    values = [name for name, value in _inputs(graph[nodes[0]]).items() if not is_link(value)]
+    usual = [name for name in USUAL if name in values]
+    if len(values) != 1 and not usual:
+        told = ", ".join(values) or "none"
+        raise ValueError(f"node {_listed(graph, nodes)} has the values {told}: name one with --slot {slot}={nodes[0]}.input")
+    return nodes[0], (usual or values)[0]
 
 
 def leading_to(graph: Graph, output: str) -> Graph:
@@ -131,7 +191,7 @@ def _people(graph: Graph, split: str | None, photo: Slot, effects: Slot | None) 
     loaders = [id for id, node in graph.items() if node["class_type"] in LOADERS and id not in taken]
     found = [id for id in loaders if _titles(graph, id) & set(PEOPLE_TITLES)]
     found = found or [id for id in loaders if graph[id]["class_type"] == "LoadImageMask"]
-    in_alpha = any(_is_link(value) and (value[0], value[1]) == (photo[0], 1) for node in graph.values() for value in _inputs(node).values())
+    in_alpha = any(is_link(value) and (value[0], value[1]) == (photo[0], 1) for node in graph.values() for value in _inputs(node).values())
     return photo if not found and in_alpha else (_one(graph, "people", found, PEOPLE_TITLES), "image")
 
 
@@ -169,6 +229,8 @@ def _split_of(graph: Graph, named: Mapping[str, Slot]) -> str | None:
 
 
 def _given(graph: Graph, slot: str, text: str) -> Slot:
+    if text in graph and slot not in DEFAULTS:
+        raise ValueError(f"slot {slot} is {text!r}, but it must be NODE.input, such as {text}.{next(iter(_inputs(graph[text])), 'text')}")
     node, _, name = text.rpartition(".") if text not in graph else (text, "", DEFAULTS[slot])
     if node not in graph:
         raise ValueError(f"slot {slot} is {text!r}, but it must be NODE.input of a node in the graph: {_listed(graph, graph)}")
@@ -204,13 +266,13 @@ def _inputs(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return node.get("inputs", {})
 
 
-def _is_link(value: Any) -> TypeGuard[list]:
+def is_link(value: Any) -> TypeGuard[list]:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[1], int)
 
 
 def _source(graph: Graph, id: str, name: str) -> list[str]:
     value = _inputs(graph[id]).get(name)
-    return [str(value[0])] if _is_link(value) else []
+    return [str(value[0])] if is_link(value) else []
 
 
 def _upstream(graph: Graph, ids: Iterable[str]) -> list[str]:
@@ -221,5 +283,5 @@ def _upstream(graph: Graph, ids: Iterable[str]) -> list[str]:
         id = todo.pop()
         if id not in reached:
             reached.add(id)
-            todo += [str(value[0]) for value in _inputs(graph[id]).values() if _is_link(value) and str(value[0]) in graph]
+            todo += [str(value[0]) for value in _inputs(graph[id]).values() if is_link(value) and str(value[0]) in graph]
     return [id for id in graph if id in reached]

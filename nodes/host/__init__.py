@@ -2,6 +2,7 @@
 
 from .attention import AttentionPatch, UnreachableError, install, percent_to_sigma
 from .files import load_lora, lora_names
+from .joining import Told, join_told, may_join, part_samples
 from .loras import lora_rows
 from .mini import PatchVAE, encode_rows, expand_conditioning, load_mini, progress, shown_in_hole, working_size_of
 from .networks import PARSING, POSES, load_network, network_names, run_network, unknown_network
@@ -17,19 +18,23 @@ __all__ = [
     "AttentionPatch",
     "OutputPlace",
     "PatchVAE",
+    "Told",
     "UnreachableError",
     "delay_rows",
     "encode_rows",
     "expand_conditioning",
     "install",
+    "join_told",
     "limit_rows",
     "load_lora",
     "load_mini",
     "load_network",
     "lora_names",
     "lora_rows",
+    "may_join",
     "network_names",
     "output_place",
+    "part_samples",
     "percent_to_sigma",
     "preview_layers",
     "progress",

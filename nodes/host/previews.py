@@ -7,13 +7,15 @@ progress of the node that runs, so that every client shows it where it shows the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import latent_preview
 import numpy as np
 import torch
+import torch.nn.functional as F
 from comfy import utils
 from comfy.cli_args import LatentPreviewMethod
 from comfy.cli_args import args as settings
@@ -25,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...mild_core.compose.preview import Preview, make_preview
-from ...mild_core.plan import LayerPlan
+from ...mild_core.plan import AnyPlan
 
 __all__ = ["preview_layers"]
 
@@ -37,9 +39,10 @@ FAILURES = (RuntimeError, ValueError, TypeError, IndexError, OSError)
 Callback = Callable[[int, Tensor, Tensor, int], Any]
 
 
-def preview_layers(model: ModelPatcher, plan: LayerPlan) -> ModelPatcher:
+def preview_layers(model: ModelPatcher, plan: AnyPlan) -> ModelPatcher:
     """A clone whose sampler's preview is the whole photo, as it would be if every row of the plan were done now.
 
+    Where several photos share the batch, all of them are shown, small, side by side in lines that read as a text does.
     It changes no result. It shows whatever the core's preview setting is, by the core's own rough decoding of the model's
     latents; by the artist's TAESD where that is what the setting asks for. Models whose latents nothing decodes roughly keep
     the core's preview. A second call for the same model takes the place of the first.
@@ -71,16 +74,17 @@ def _with_callback(
 class _Watched:
     """A sampler's callback that shows the picture after what was there before has been told."""
 
-    def __init__(self, told: Callback | None, plan: LayerPlan, steps: int, latent_format: LatentFormat, device: torch.device) -> None:
+    def __init__(self, told: Callback | None, plan: AnyPlan, steps: int, latent_format: LatentFormat, device: torch.device) -> None:
         self.told, self.bar = told, utils.ProgressBar(steps)
-        self.preview: Preview | None = None
+        self.previews: list[Preview] = []
         self.decode: Callable[[Tensor], Tensor] | None = None
         with self._stops_at_failure():
             self.decode = _decoder(latent_format, device)
             if self.decode is not None:
-                self.preview = make_preview(plan, latent_preview.MAX_PREVIEW_RESOLUTION)
-        if self.preview is not None:
-            self._show(0, steps, self.preview.photo)  # everybody is there yet
+                longest = max(latent_preview.MAX_PREVIEW_RESOLUTION // _columns(len(plan.plans)), 1)
+                self.previews = [make_preview(one, longest) for one in plan.plans]
+        if self.previews:
+            self._show(0, steps, _side_by_side([preview.photo for preview in self.previews]))  # everybody is there yet
 
     def __call__(self, step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         picture = self._picture(x0)
@@ -95,11 +99,13 @@ class _Watched:
 
     def _picture(self, x0: Tensor) -> Tensor | None:
         """The picture [h, w, 3] by the rows' clean estimates; None where there is none."""
-        if self.preview is None or self.decode is None or getattr(x0, "is_nested", False) or len(x0) != len(self.preview.shares):
+        rows = sum(len(preview.shares) for preview in self.previews)
+        if not rows or self.decode is None or getattr(x0, "is_nested", False) or len(x0) != rows:
             return None
         picture = None
         with self._stops_at_failure():
-            picture = self.preview.picture([self.decode(x0[row : row + 1]) for row in range(len(x0))])
+            estimates = (self.decode(x0[row : row + 1]) for row in range(rows))
+            picture = _side_by_side([preview.picture([next(estimates) for _ in preview.shares]) for preview in self.previews])
         return picture
 
     def _show(self, value: int, total: int, picture: Tensor) -> None:
@@ -112,8 +118,22 @@ class _Watched:
         try:
             yield
         except FAILURES as error:
-            self.preview = None
+            self.previews = []
             logging.warning("[MILD] no preview of the layers in this run: %s", error)
+
+
+def _columns(photos: int) -> int:
+    """How many photos stand in a line of a preview that shows so many."""
+    return math.ceil(math.sqrt(photos))
+
+
+def _side_by_side(pictures: Sequence[Tensor]) -> Tensor:
+    """Pictures [h, w, 3] of any sizes as one, each in a cell of its own, black where there is none; one alone as it is."""
+    height, width = (max(picture.shape[side] for picture in pictures) for side in (0, 1))
+    cells = [F.pad(picture, (0, 0, 0, width - picture.shape[1], 0, height - picture.shape[0])) for picture in pictures]
+    columns = _columns(len(cells))
+    cells += [torch.zeros_like(cells[0])] * (-len(cells) % columns)
+    return torch.cat([torch.cat(cells[start : start + columns], 1) for start in range(0, len(cells), columns)])
 
 
 def _decoder(latent_format: LatentFormat, device: torch.device) -> Callable[[Tensor], Tensor] | None:

@@ -41,7 +41,8 @@ def tries(folder: Path, id: str) -> int:
 def test_every_job_is_done_once(tmp_path):
     ended = run(tmp_path, [Job(str(n)) for n in range(20)])
     assert {id: (o.status, o.result, o.tries) for id, o in ended.items()} == {str(n): ("done", f"{n} on try 1", 1) for n in range(20)}
-    assert {o.worker for o in ended.values()} == {"worker-1", "worker-2"}
+    assert {o.worker for o in ended.values()} <= {"worker-1", "worker-2"}
+    assert sorted(p.name for p in tmp_path.glob("open-*")) == ["open-worker-1", "open-worker-2"]
     assert (tmp_path / "close").stat().st_size == 2
 
 
@@ -82,9 +83,12 @@ def test_a_job_that_kills_its_worker_is_set_aside_after_two_and_the_rest_goes_on
     assert [ended[str(n)].status for n in range(8)] == ["done"] * 8
 
 
-def test_a_worker_that_dies_once_costs_its_job_nothing(tmp_path):
-    ended = run(tmp_path, [Job("unlucky", "die 1"), Job("other")])
+@pytest.mark.parametrize("what", ["die", "lost"])
+def test_a_worker_that_dies_once_costs_its_job_nothing(tmp_path, what):
+    ended = run(tmp_path, [Job("unlucky", f"{what} 1"), Job("other"), Job("twice", f"{what} 2")])
     assert (ended["unlucky"].status, ended["unlucky"].tries) == ("done", 2)
+    assert (ended["twice"].status, tries(tmp_path, "twice")) == ("failed", 2)
+    assert what == "die" or ended["twice"].reason == "brought down 2 workers; the last: ComfyUI has ended"
 
 
 def test_what_takes_too_long_is_stopped(tmp_path):
@@ -124,7 +128,15 @@ def test_policies_and_clusters_name_what_is_wrong():
     for policy, why in (({"retries": -1}, "retries is -1"), ({"limit": 0}, "limit is 0"), ({"deaths": 0}, "deaths is 0")):
         with pytest.raises(ValueError, match=why):
             Policy(**policy)
-    with pytest.raises(ValueError, match="workers is 0"):
-        Cluster(workers=0)
+    with pytest.raises(ValueError, match="workers is -1"):
+        Cluster(workers=-1)
     with pytest.raises(ValueError, match=r"needs 0\.5 CPU, 4 GPU, but the machines of the cluster have"), joined(replace(TWO, gpus=4)):
         pass
+
+
+def test_what_is_left_open_is_told_by_the_cluster():
+    with joined(replace(TWO, workers=0, cpus=0.0)) as found:
+        assert (found.workers, found.gpus) == (1, 0.0)
+        assert found.cpus >= 1
+    with joined(replace(TWO, workers=64, cpus=0.0)) as found:
+        assert (found.workers, found.cpus) == (64, 1.0)

@@ -22,6 +22,7 @@ from mild_core.data.olrd_photos import load_panoptic
 from mild_core.data.olrd_set import OlrdSettings
 from mild_core.data.olrd_set import build_pairs as build_olrd
 from mild_core.data.placing import fitting_places
+from mild_core.data.workers import Processes
 from mild_core.scene.panoptic import Panoptic, Segment
 from mild_core.training.prompt_pairs import ErasurePairs
 
@@ -150,7 +151,7 @@ def test_no_place_gives_no_pair():
 
 
 def test_two_builds_are_equal_whatever_the_number_of_processes(indexed, calm, tmp_path):
-    build_erase_pairs(indexed, tmp_path / "two", SIX, jobs=2)
+    build_erase_pairs(indexed, tmp_path / "two", SIX, workers=Processes(2))
     assert contents(tmp_path / "two") == contents(calm)
 
 
@@ -188,7 +189,7 @@ def test_a_build_that_was_broken_is_mended_and_only_that(indexed, calm, tmp_path
     (out / "about" / "000006.json").write_text("{")
     monkeypatch.setattr(erasediff_set, "_make", lambda *a, make=erasediff_set._make: made.append(a[-1]) or make(*a))
     build_erase_pairs(indexed, out, SIX)
-    assert made == [2, 4]
+    assert made == [4, 6]
     assert contents(out) == contents(calm)
 
 

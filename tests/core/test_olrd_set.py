@@ -15,6 +15,7 @@ from mild_core.data.__main__ import main
 from mild_core.data.olrd_files import PairShards
 from mild_core.data.olrd_photos import load_panoptic, panoptic_photos
 from mild_core.data.olrd_set import OlrdSettings, build_pairs, pair_of_seed
+from mild_core.data.workers import Processes
 
 KINDS = (("input", "png"), ("truth", "png"), ("mask", "png"), ("about", "json"))
 SEVEN = OlrdSettings(7, first=3, part="all")
@@ -44,7 +45,7 @@ def arguments(photos: Path, out: Path) -> list[str]:
 
 
 def test_two_builds_are_equal_whatever_the_number_of_processes(indexed, calm, tmp_path):
-    build_pairs(indexed, tmp_path / "two", SEVEN, jobs=2)
+    build_pairs(indexed, tmp_path / "two", SEVEN, workers=Processes(2))
     found = contents(tmp_path / "two")
     assert found == contents(calm)
     files = {f"{folder}/{seed:06d}.{end}" for seed in range(3, 10) for folder, end in KINDS}
@@ -165,7 +166,7 @@ def test_an_interrupted_build_goes_on(indexed, calm, tmp_path, monkeypatch, caps
     out, make = tmp_path / "stopped", olrd_set._make
 
     def interrupted(photos, annotations, out, settings, number):
-        if number == 2:
+        if number == 5:
             raise KeyboardInterrupt
         return make(photos, annotations, out, settings, number)
 
@@ -187,7 +188,7 @@ def test_what_is_whole_is_not_made_again(indexed, calm, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(olrd_set, "_make", lambda *a, make=olrd_set._make: made.append(a[-1]) or make(*a))
     build_pairs(indexed, out, SEVEN)
-    assert made == [5]
+    assert made == [8]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,18 @@
 import csv
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tiny_library import make_library, save
 
 from mild_core.data import scene_set
 from mild_core.data.__main__ import main
 from mild_core.data.scene_files import read_scene
 from mild_core.data.scene_set import Settings, build_scenes
+from mild_core.data.workers import Processes
 
 SIX = Settings(6, first=3, split="train", short_side=128)
 
@@ -36,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_builds_are_equal_whatever_the_number_of_processes(photos, calm, tmp_path):
-    build_scenes(photos, tmp_path / "two", SIX, jobs=2)
+    build_scenes(photos, tmp_path / "two", SIX, workers=Processes(2))
     found = contents(tmp_path / "two")
     assert found == contents(calm)
     assert {"scenes.json", "datasheet.md", "index.csv", "000003/photo.png", "000008/scene.json"} <= set(found)
@@ -192,9 +193,58 @@ def test_errors_name_the_setting(arguments, message):
         Settings(**arguments)
 
 
-def test_jobs_and_threads(photos, calm):
-    with pytest.raises(ValueError, match="jobs is 0, but it must be at least 1"):
-        build_scenes(photos, calm, SIX, jobs=0)
-    threads = torch.get_num_threads()
-    build_scenes(photos, calm, SIX)
-    assert torch.get_num_threads() == threads
+# -- shards ------------------------------------------------------------------------------------------------------------
+
+SHARDS = Settings(**{**vars(SIX), "per_shard": 4})
+
+
+@pytest.fixture(scope="module")
+def tars(photos, tmp_path_factory) -> Path:
+    """The six scenes, four in a tar."""
+    out = tmp_path_factory.mktemp("sets") / "tars"
+    build_scenes(photos, out, SHARDS, Processes(2))
+    return out
+
+
+def test_tars_hold_what_folders_hold(calm, tars):
+    assert sorted(contents(tars)) == ["000000.tar", "000001.tar", "datasheet.md", "index.csv", "scenes.json"]
+    assert (tars / "index.csv").read_bytes() == (calm / "index.csv").read_bytes()
+    found: dict[str, bytes] = {}
+    order = []
+    for name in ("000000.tar", "000001.tar"):
+        with tarfile.open(tars / name) as tar:
+            for entry in tar:
+                assert (entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname, entry.mode) == (0, 0, 0, "", "", 0o644)
+                key, _, field = entry.name.partition(".")
+                found[f"{key}/{field}"] = tar.extractfile(entry).read()
+                order.append((key, field))
+    assert found == {name: data for name, data in contents(calm).items() if "/" in name}
+    assert [key for key, _ in order] == sorted(key for key, _ in order)  # a scene's files are together
+    assert [field for n, (key, field) in enumerate(order, 1) if n == len(order) or order[n][0] != key] == ["scene.json"] * 6
+
+
+def test_the_datasheet_tells_of_shards_and_only_then(calm, tars):
+    assert "WebDataset tars of 4 scenes each" in (tars / "datasheet.md").read_text(encoding="utf-8")
+    assert "--per-shard 4" in (tars / "datasheet.md").read_text(encoding="utf-8")
+    assert "per_shard" not in (calm / "scenes.json").read_text()
+    assert "shard" not in (calm / "datasheet.md").read_text(encoding="utf-8")
+
+
+def test_broken_shards_are_made_again_and_only_those(photos, tars, tmp_path, monkeypatch):
+    out, made = tmp_path / "broken", []
+    monkeypatch.setattr(scene_set, "_make", lambda *a, make=scene_set._make: made.append(a[-1]) or make(*a))
+    for cut in (700, 10240, 0):
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(tars, out)
+        (out / "000001.tar").write_bytes((tars / "000001.tar").read_bytes()[:cut])
+        (out / "000001.tar.0.part").write_bytes(b"half")
+        build_scenes(photos, out, SHARDS)
+        assert contents(out) == contents(tars)
+    assert made == [1, 1, 1]
+
+
+def test_folders_and_shards_do_not_share_a_set(photos, calm, tars):
+    with pytest.raises(ValueError, match="holds scenes made with per_shard None, but now per_shard is 4"):
+        build_scenes(photos, calm, SHARDS)
+    with pytest.raises(ValueError, match="holds scenes made with per_shard 4, but now per_shard is None"):
+        build_scenes(photos, tars, SIX)

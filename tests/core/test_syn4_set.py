@@ -10,6 +10,7 @@ from PIL import Image
 from mild_core.data import syn4_scan, syn4_set
 from mild_core.data.__main__ import main
 from mild_core.data.syn4_set import NOT_SCORED, Sources, Syn4Settings, build_syn4
+from mild_core.data.workers import Processes
 from mild_core.training.prompt_pairs import ErasurePairs
 
 KINDS = (("input", "png"), ("truth", "png"), ("mask", "png"), ("about", "json"))
@@ -63,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_builds_are_equal_whatever_the_number_of_processes(sources, calm, tmp_path, capsys, monkeypatch):
-    build_syn4(sources, tmp_path / "two", SIX, jobs=2)
+    build_syn4(sources, tmp_path / "two", SIX, workers=Processes(2))
     assert "No CLIP folder is given" in capsys.readouterr().err
     found = contents(tmp_path / "two")
     assert found == contents(calm)
@@ -118,7 +119,7 @@ def test_an_interrupted_build_goes_on_to_equal_bytes(sources, calm, tmp_path, mo
     out, make = tmp_path / "stopped", syn4_set._make
 
     def interrupted(sources, out, settings, number):
-        if number == 2:
+        if number == 4:
             (out / "input" / "000004.png.part").write_bytes(b"half")
             raise KeyboardInterrupt
         return make(sources, out, settings, number)
@@ -132,7 +133,7 @@ def test_an_interrupted_build_goes_on_to_equal_bytes(sources, calm, tmp_path, mo
     monkeypatch.setattr(syn4_set, "_make", lambda *a: made.append(a[-1]) or make(*a))
     monkeypatch.setattr(syn4_scan, "_scan", lambda *a: pytest.fail("the scan is there"))
     build_syn4(sources, out, SIX)
-    assert made == [2, 3, 4, 5]
+    assert made == [4, 5, 6, 7]
     assert contents(out) == contents(calm)
 
 

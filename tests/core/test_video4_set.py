@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mild_core.data import video4_set
 from mild_core.data.__main__ import main
 from mild_core.data.video4 import PairSettings
 from mild_core.data.video4_set import MaskSource, build_video4
+from mild_core.data.workers import Processes
 from mild_core.training.prompt_pairs import ErasurePairs
 
 FEW = PairSettings(every=3, most=4)
@@ -46,7 +48,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_two_builds_are_equal_whatever_the_number_of_processes(root, calm, tmp_path, capsys):
-    build_video4(root / "videos", MaskSource(root / "tracks"), tmp_path / "two", FEW, jobs=2)
+    build_video4(root / "videos", MaskSource(root / "tracks"), tmp_path / "two", FEW, workers=Processes(2))
     told = capsys.readouterr().err
     assert "still.mkv gives no pair: no frame has 15% to 80% of its pixels in motion" in told
     assert "torn.mp4 gives no pair: torn.mp4 cannot be read as a video" in told
@@ -159,3 +161,54 @@ def test_the_command_builds_the_same(root, calm, tmp_path, capsys):
     assert contents(out) == contents(calm)
     assert main(["video4removal", "--videos=/nowhere", f"--masks={root / 'tracks'}", f"--out={tmp_path / 'none'}"]) == 2
     assert "/nowhere" in capsys.readouterr().err
+
+
+# -- tars --------------------------------------------------------------------------------------------------------------
+
+
+def test_tars_hold_what_folders_hold(root, calm, tmp_path):
+    out = tmp_path / "tars"
+    build_video4(root / "videos", MaskSource(root / "tracks"), out, FEW, Processes(2), tars=True)
+    rows = rows_of(out / "index.csv")
+    assert rows == rows_of(calm / "index.csv")
+    found = contents(out)
+    assert {name for name in found if not name.startswith("clips/")} == {
+        *("street walk.tar", "yard.tar", "video4removal.json", "index.csv", "clips.csv", "datasheet.md", "sheet.jpg")
+    }
+    for name in ("clips.csv", "sheet.jpg", "clips/yard.json"):
+        assert found[name] == (calm / name).read_bytes()
+    pictures: dict[str, bytes] = {}
+    for clip in ("street walk", "yard"):
+        with tarfile.open(out / f"{clip}.tar") as tar:
+            ends = ("input.png", "truth.png", "mask.png", "json")
+            ids = [row["id"] for row in rows if row["clip"] == f"{clip}.mkv"]
+            assert tar.getnames() == [f"{id}.{end}" for id in ids for end in ends]
+            for id in ids:
+                told = json.loads(tar.extractfile(f"{id}.json").read())
+                assert (told["id"], told["caption"], str(told["frame"])) == (id, "", str(int(id[-6:])))
+                pictures |= {f"{end[:-4]}/{id}.png": tar.extractfile(f"{id}.{end}").read() for end in ends[:3]}
+    assert pictures == {name: data for name, data in contents(calm).items() if name.split("/")[0] in ("input", "truth", "mask")}
+    assert "2 WebDataset tars" in (out / "datasheet.md").read_text(encoding="utf-8")
+    before, made = dict(found), []
+    (out / "yard.tar").write_bytes(found["yard.tar"][:10240])
+    (out / "yard.tar.1.part").mkdir()
+    noting = lambda make, units: map(make, made.extend(units) or units)  # noqa: E731
+    build_video4(root / "videos", MaskSource(root / "tracks"), out, FEW, noting, tars=True)
+    assert contents(out) == before
+    assert made == [2, 3]  # and what could not be read
+    with pytest.raises(ValueError, match="made with tars True, but now tars is None"):
+        build_video4(root / "videos", MaskSource(root / "tracks"), out, FEW)
+
+
+def test_dots_of_a_name_are_no_dots_of_a_key(root, tmp_path):
+    videos, masks = tmp_path / "videos", MaskSource(function=everything_that_moves)
+    videos.mkdir()
+    shutil.copy(root / "videos" / "yard.mkv", videos / "yard.v2.mkv")
+    build_video4(videos, masks, tmp_path / "set", FEW, tars=True)
+    (first, *_) = rows_of(tmp_path / "set" / "index.csv")
+    assert first["id"].startswith("yard-v2_")
+    with tarfile.open(tmp_path / "set" / "yard.v2.tar") as tar:
+        assert tar.getnames()[0] == f"{first['id']}.input.png"
+    shutil.copy(root / "videos" / "yard.mkv", videos / "yard-v2.mkv")
+    with pytest.raises(ValueError, match=r"the pairs of yard-v2.mkv and yard.v2.mkv would be called alike, yard-v2_…: rename one"):
+        build_video4(videos, masks, tmp_path / "two", FEW, tars=True)

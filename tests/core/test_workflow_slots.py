@@ -12,8 +12,9 @@ from PIL import Image
 from shapes import ROOT
 
 from mild_core.bench.erasers import Settings, parse_eraser
-from mild_core.bench.workflow import WorkflowEraser, mask_file
+from mild_core.bench.workflow import WorkflowEraser
 from mild_core.remote import Host
+from mild_core.remote.masks import mask_file
 from mild_core.remote.slots import Slots, find_slots, leading_to, load_graph, set_seeds
 
 SHIPPED = Slots(("photo", "image"), ("people", "image"), ("scene", "erase"), None, "picture")
