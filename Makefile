@@ -1,7 +1,7 @@
 # The project's commands. The first one that runs sets up an environment and a ComfyUI core outside the checkout, once:
 # see scripts/bootstrap.py. COMFYUI_PATH=/path/to/ComfyUI uses an installed one instead.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser bench-ghosts scenes score sheet bench-methods train train-adapter train-prompt
+.PHONY: help setup demo test serve lint bench-quality bench-fill bench-depth bench-body bench-assign bench-completion bench-attention bench-layers bench-ablations bench-magiceraser bench-ghosts bench-batch batch scenes score sheet bench-methods train train-adapter train-prompt
 
 PYTHON ?= python3
 RUN = $(PYTHON) scripts/bootstrap.py
@@ -96,6 +96,17 @@ bench-methods:  ## what each attention method does to the bundled model: PHOTOS=
 WEIGHTS ?=
 bench-ghosts:  ## ghosts that are left at each denoise: PHOTOS=../shared/photos WEIGHTS=tuned.safetensors
 	$(RUN) scripts/ghosts.py --photos "$(PHOTOS)" $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+# Many photos, on the workers of a Ray cluster; goes on where it stopped. ARGS="--people masks --set erase=all --workers 4"
+GRAPH ?= workflows/api/erase.json
+SOURCE ?=
+RESULTS ?= out/batch
+ARGS ?=
+batch:  ## erase from many photos on Ray: SOURCE=folder RESULTS=out/batch GRAPH=workflows/api/erase.json ARGS="--people masks --set erase=all"
+	$(RUN) -m mild_core.batch run "$(GRAPH)" "$(SOURCE)" --out "$(RESULTS)" $(ARGS)
+
+bench-batch:  ## photos a minute, the engine's own cost, memory of a worker: PHOTOS=../shared/photos
+	$(RUN) scripts/bench_batch.py --photos "$(PHOTOS)"
 
 # Each recipe is a file; training goes on from the last checkpoint, and writes the result with a model card.
 # First pairs of (photo with people, truth), from a folder with places/ and people/.

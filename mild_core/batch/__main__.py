@@ -1,7 +1,7 @@
 """Bulk work on a Ray cluster: `mild-batch run` erases people from many photos, `mild-batch build` builds sets.
 
     mild-batch run workflows/api/erase.json photos --people masks --out erased
-    mild-batch run mine.json list.csv --out s3://bucket/erased --address ray://head:10001 --workers 16
+    mild-batch run mine.json list.csv --out s3://bucket/erased --address head:6379 --workers 16
     mild-batch build scenes --photos library --out scenes --count 100000 --workers 16
 
 The same command goes on where it was stopped, and tries again what failed.

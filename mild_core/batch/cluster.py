@@ -87,7 +87,8 @@ def joined(cluster: Cluster) -> Iterator[Cluster]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **told)
     except ConnectionError as error:
-        raise ValueError(f"address is {address!r}, but no Ray cluster answers there: {error}") from None
+        token = "" if "RAY_AUTH_MODE" in os.environ else "; one that asks for a token wants RAY_AUTH_MODE=token in the environment"
+        raise ValueError(f"address is {address!r}, but no Ray cluster answers there: {error}{token}") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray has put its own in its place, which ends the program without a word
     try:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -166,6 +166,7 @@ class _Planner:
         known = set(self.bulk.slots)
         for photos in self._groups(todo):
             missing = [photo for photo in photos if not self._is_done(photo)]
+            self._note(photo for photo in photos if photo not in missing)
             todo.done += len(photos) - len(missing)
             todo.photos += len(missing)
             todo.jobs += bool(missing)
@@ -238,6 +239,12 @@ class _Planner:
         if not same or entry["status"] != "done":
             return True  # done, by a run that was killed before it could say so, or long ago
         return entry.get("made_of") == self._made_of(photo)["made_of"]
+
+    def _note(self, done: Iterable[Photo]) -> None:
+        """Have a line of each that is done: a run that was killed may have come no further than the result."""
+        for photo in done:
+            if photo.stem in self._there and self.journal.entry(photo.id).get("made_as") != photo.stem:
+                self.journal.add(photo.id, "done", **self._made_of(photo))
 
     def _made_of(self, photo: Photo) -> dict[str, Any]:
         return {"made_as": photo.stem, "made_of": {slot: source.stamp for slot, source in sorted(photo.files.items())}}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from object_storage import object_storage
 from PIL import Image
 from shapes import ROOT
 
@@ -105,6 +106,7 @@ def test_a_result_that_is_gone_is_made_again_and_one_without_a_line_counts(photo
     jobs.clear()
     run(photos)
     assert [job.id for job in jobs] == ["2.jpg"]
+    assert {id for id, entry in manifest(photos).items() if entry["status"] == "done"} == {"0.jpg", "1.jpg", "2.jpg", "4.jpg"}
 
 
 def test_failed_ones_are_tried_again_unless_they_are_left(photos, jobs, monkeypatch):
@@ -175,3 +177,26 @@ def test_a_summary_puts_alike_failures_together():
     assert "- 1: out of memory (x)" in text
     assert "1 needed more than one try" in text
     assert "| worker-2 | 1 | 3.00 |" in text
+
+
+def test_source_and_results_in_object_storage(photos, jobs, capsys):
+    with object_storage() as storage:
+        for kind in ("photos", "people"):
+            for path in sorted((photos.parent / kind).iterdir()):
+                place_of(storage.uri(f"photos/trip/{kind}")).write(path.name, path.read_bytes())
+        out = place_of(storage.uri("results/erased"))
+        told = ["run", GRAPH, storage.uri("photos/trip"), "--out", storage.uri("results/erased"), "--set", "erase=all"]
+        assert main(told) == 0
+        assert [job.id for job in jobs] == ["0.jpg", "1.jpg", "2.jpg", "4.jpg"]
+        names = {found.name for found in out.files()}
+        assert {f"results/{job.payload[0].stem}.png" for job in jobs} | {"manifest.jsonl", "report.md"} <= names
+        assert not any(name.startswith("manifest/") for name in names)
+        assert {id: entry["status"] for id, entry in read_manifest(out).items()} == {
+            **dict.fromkeys(("0.jpg", "1.jpg", "2.jpg", "4.jpg"), "done"),
+            "3.jpg": "skipped",
+        }
+        jobs.clear()
+        assert main(told) == 0
+        assert jobs == []
+        written = "".join(out.read(name).decode("utf-8", "replace") for name in names)
+    assert "whisper" not in written + capsys.readouterr().err, "no key is written anywhere"

@@ -21,7 +21,9 @@ def test_a_command_tells_how_it_is_used(command, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         getattr(importlib.import_module(module), function)()
     assert end.value.code == 0
-    assert {"mild-pairs": "syn4removal", "mild-train": "KEY=VALUE", "mild-batch": "mild-batch run"}.get(command, "--out") in capsys.readouterr().out
+    assert {"mild-pairs": "syn4removal", "mild-train": "KEY=VALUE", "mild-batch": "mild-batch run"}.get(
+        command, "--out"
+    ) in capsys.readouterr().out
 
 
 def test_the_page_of_the_report_is_packaged():

@@ -58,6 +58,17 @@ def test_the_pack_imports_nothing_heavy():
     assert not {"diffusers", "transformers", "accelerate", "cv2", "scipy"} & set(loaded)
 
 
+def test_bulk_work_is_not_the_packs_and_ray_is_imported_where_it_is_used():
+    for path in [ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py")]:
+        assert "mild_core.batch" not in path.read_text(encoding="utf-8").replace("..", "mild_core.").replace(
+            "mild_core.mild_core", "mild_core"
+        )
+    code = "import sys; sys.path.insert(0, '.'); import mild_core.batch.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert "mild_core.batch.run" in loaded
+    assert not {"ray", "pyarrow"} & set(loaded)
+
+
 def test_no_pickles_and_nothing_evaluated():
     for path in [*ROOT.glob("mild_core/**/*.py"), *ROOT.glob("nodes/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -24,6 +24,7 @@ pytest.importorskip("ray", reason="the extra [scale] is not installed")
 psutil = pytest.importorskip("psutil")
 
 PHOTOS = 120
+KILLER = "017-kills.png"
 LIGHT = {
     "photo": {"class_type": "LoadImage", "inputs": {"image": "none.png"}},
     "fragile": {"class_type": "FragileNode", "inputs": {"image": ["photo", 0], "strength": 1.0}, "_meta": {"title": "Strength"}},
@@ -64,11 +65,13 @@ def bench(tmp_path_factory) -> Path:
         pixels = rng.integers(60, 200, (24, 32, 3), dtype=np.uint8)
         name = f"trip/{number:03d}.jpg" if number % 3 == 0 else f"{number:03d}.png"
         Image.fromarray(pixels).save(folder / "photos" / name, quality=95)
-    for name, colour in (("017-kills.png", (255, 0, 0)), ("051-blue.png", (0, 0, 255))):
+    for name, colour in ((KILLER, (255, 0, 0)), ("051-blue.png", (0, 0, 255))):
         Image.new("RGB", (32, 24), colour).save(folder / "photos" / name)
     (folder / "photos" / "080-broken.jpg").write_bytes(b"this is no picture")
     whole = (folder / "photos" / "trip" / "000.jpg").read_bytes()
     (folder / "photos" / "081-short.jpg").write_bytes(whole[: len(whole) // 2])
+    shutil.copytree(folder / "photos", folder / "quiet")
+    (folder / "quiet" / KILLER).unlink()
     (folder / "graph.json").write_text(json.dumps(LIGHT))
     node = folder / "comfyui" / "custom_nodes" / "fragile"
     node.mkdir(parents=True)
@@ -77,8 +80,8 @@ def bench(tmp_path_factory) -> Path:
     return folder
 
 
-def command(bench: Path, out: Path, *more: str) -> list[str]:
-    run = [sys.executable, "-m", "mild_core.batch", "run", str(bench / "graph.json"), str(bench / "photos"), "--out", str(out)]
+def command(bench: Path, out: Path, *more: str, photos: str = "quiet") -> list[str]:
+    run = [sys.executable, "-m", "mild_core.batch", "run", str(bench / "graph.json"), str(bench / photos), "--out", str(out)]
     return [*run, "--comfyui", str(bench / "comfyui"), "--address", "local", "--no-dashboard", "--pause", "0.1", *more]
 
 
@@ -86,8 +89,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "RAY_worker_niceness": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def run(bench: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(bench, out, *more), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
+def run(bench: Path, out: Path, *more: str, photos: str = "quiet") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(bench, out, *more, photos=photos), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500
+    )
 
 
 def results(out: Path) -> dict[str, bytes]:
@@ -95,22 +100,27 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def ends(out: Path) -> dict[str, tuple[str, str]]:
-    """How each photo ended, and why, but for what names the worker."""
+    """How each photo ended, and why, but for what names the worker or the folder."""
     entries = read_manifest(place_of(str(out)))
-    return {id: (entry["status"], entry["reason"].partition(";")[0]) for id, entry in entries.items()}
+    return {id: (entry["status"], entry["reason"].partition(";")[0].replace("/quiet/", "/photos/")) for id, entry in entries.items()}
+
+
+def quiet_ends(calm: Path) -> dict[str, tuple[str, str]]:
+    """Those of a calm run without the photo that kills."""
+    return {id: end for id, end in ends(calm).items() if id != KILLER}
 
 
 @pytest.fixture(scope="module")
 def calm(bench) -> Path:
     out = bench / "calm"
-    ran = run(bench, out, "--workers", "1")
+    ran = run(bench, out, "--workers", "1", photos="photos")
     assert ran.returncode == 1, ran.stderr
     return out
 
 
 def test_a_calm_run_does_what_can_be_done_and_says_what_cannot(bench, calm):
     bad = {
-        "017-kills.png": ("failed", "brought down 2 workers"),
+        KILLER: ("failed", "brought down 2 workers"),
         "051-blue.png": ("failed", "node fragile (FragileNode): ValueError: the photo begins with blue"),
         "080-broken.jpg": ("failed", f"photo is {bench}/photos/080-broken.jpg, which is no picture"),
     }
@@ -135,7 +145,7 @@ def test_a_calm_run_does_what_can_be_done_and_says_what_cannot(bench, calm):
 
 def test_the_same_command_again_does_only_what_failed(bench, calm):
     times = {path: path.stat().st_mtime_ns for path in (calm / "results").rglob("*.png")}
-    ran = run(bench, calm, "--workers", "1", "--leave-failed")
+    ran = run(bench, calm, "--workers", "1", "--leave-failed", photos="photos")
     assert ran.returncode == 0, ran.stderr
     assert f"{PHOTOS + 4} done before" in ran.stderr
     assert {path: path.stat().st_mtime_ns for path in (calm / "results").rglob("*.png")} == times
@@ -172,7 +182,7 @@ def test_killed_workers_comfyuis_and_driver_cost_nothing(bench, calm):
     assert ended is not None
     assert ended.returncode == 1, ended.stderr
     assert results(out) == results(calm)
-    assert ends(out) == ends(calm)
+    assert ends(out) == quiet_ends(calm)
     shutil.rmtree(out)
     assert kill(bench, out, lambda all: [p for p in all if p.pid == all[0].pid], enough=10) is None
     assert 10 <= len(results(out)) < PHOTOS
@@ -181,7 +191,7 @@ def test_killed_workers_comfyuis_and_driver_cost_nothing(bench, calm):
     assert ended is not None
     assert ended.returncode == 1, ended.stderr
     assert results(out) == results(calm)
-    assert ends(out) == ends(calm)
+    assert ends(out) == quiet_ends(calm)
 
 
 def test_nothing_outlives_a_killed_driver(bench):
@@ -208,7 +218,7 @@ def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(bench, calm, tmp
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
         assert run(bench, disk / "out", "--workers", "1").returncode == 1
         assert results(disk / "out") == results(calm)
-        assert ends(disk / "out") == ends(calm)
+        assert ends(disk / "out") == quiet_ends(calm)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -223,13 +233,13 @@ def test_a_manifest_with_values_of_its_own(bench, tmp_path):
     ]
     (bench / "list.csv").write_text("\n".join(lines))
     told = command(bench, tmp_path / "out", "--workers", "1")
-    told[told.index(str(bench / "photos"))] = str(bench / "list.csv")
+    told[told.index(str(bench / "quiet"))] = str(bench / "list.csv")
     ran = subprocess.run(told, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
     assert ran.returncode == 1, ran.stderr
     assert "not used, since the graph has no slot of that name: note" in ran.stderr
     found = ends(tmp_path / "out")
     assert found["odd"] == ("failed", "strength is 'much', but it must be a number, as strength of node fragile is")
-    assert found["gone"][0] in ("failed", "skipped")
+    assert [status for status, why in found.values() if "photos/999.png" in why] == ["skipped"]
     pictures = {name.partition(".")[0]: np.asarray(Image.open(tmp_path / "out" / name)) for name in results(tmp_path / "out")}
     photo = np.asarray(Image.open(bench / "photos" / "001.png"))
     assert (pictures["results/same"] == photo).all()
@@ -245,3 +255,43 @@ def test_a_graph_that_comfyui_does_not_know_ends_the_run_at_once(bench, tmp_path
     assert ran.returncode == 2
     assert "ComfyUI does not know the nodes NoSuchNode" in ran.stderr
     assert not results(tmp_path / "out")
+
+
+def test_photos_that_share_the_samplers_batches_come_out_as_alone(tmp_path, graph, scene):
+    """The shipped graph, three photos of three sizes and choices."""
+    rows = ["photo,people,erase"]
+    for number, (side, erase) in enumerate(((96, "1"), (128, "all"), (112, "2,3")), start=1):
+        size = (round(side * scene.photo.shape[1] / scene.photo.shape[0]), side)
+        Image.fromarray(scene.photo).resize(size, Image.Resampling.LANCZOS).save(tmp_path / f"{number}.png")
+        Image.fromarray(scene.labels).resize(size, Image.Resampling.NEAREST).save(tmp_path / f"{number}-people.png")
+        rows.append(f'{number}.png,{number}-people.png,"{erase}"')
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    graph["sample"]["inputs"]["steps"] = 2
+    graph["encode"]["inputs"].update(initialize="smooth", working_size=64)
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    runs = {}
+    for together in ("1", "3"):
+        out = tmp_path / f"together-{together}"
+        told = [
+            "run",
+            str(tmp_path / "graph.json"),
+            str(tmp_path / "list.csv"),
+            "--out",
+            str(out),
+            "--together",
+            together,
+            "--workers",
+            "1",
+        ]
+        command = [sys.executable, "-m", "mild_core.batch", *told, "--address", "local", "--no-dashboard"]
+        ran = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
+        assert ran.returncode == 0, ran.stderr
+        runs[together] = out
+    assert len(json.loads((runs["3"] / "manifest.jsonl").read_text().splitlines()[0])["files"]) > 2, "the picture, and layers"
+    assert [line.count(".png") for line in (runs["3"] / "logs" / "worker-1.log").read_text().splitlines()].count(3) == 1, "all at once"
+    alone, shared = (results(runs[together]) for together in ("1", "3"))
+    assert set(alone) == set(shared)
+    for name in alone:
+        one, other = (np.asarray(Image.open(run / name), float) for run in (runs["1"], runs["3"]))
+        assert np.abs(one - other).max() <= 1, name
+        assert one.std() > 5
