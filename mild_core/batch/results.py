@@ -3,8 +3,8 @@
     trip/a.jpg.1f3c9a02.png             the picture
     trip/a.jpg.1f3c9a02.layers.2.png    what else the graph keeps: what it is called there, and a number where there are several
 
-The eight digits are of the graph's fingerprint, so that results of another graph lie beside. Of an input's files the picture is written
-last, the first where there are several: where it is, all are.
+The eight digits are of the graph and the values put into it, so that results of others lie beside. Of an input's files the picture is
+written last, the first where there are several: where it is, all are.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     OUT/results/…             see `results`
     OUT/manifest.jsonl        see `journal`
-    OUT/graphs/1f3c9a02.json  the graph of that fingerprint, as it was given
+    OUT/graphs/8a61c7d0.json  each graph that results are made with, as it was given; the manifest names it and the values put into it
     OUT/logs/worker-1.log     what each worker did, of the last run
     OUT/report.md             see `report`
 
@@ -103,7 +103,7 @@ def run_bulk(run: BulkRun, cluster: Cluster, policy: Policy, tell: Told, progres
     summary = Summary(run.out.title)
     try:
         todo = planner.count()
-        _write_graphs(run, planner.prints)
+        _write_graph(run, planner.graph)
         summary.begin(todo.done, todo.skipped, journal)
         _tell_plan(todo, tell)
         if todo.jobs:
@@ -156,10 +156,10 @@ class _Planner:
 
     def __init__(self, run: BulkRun, bulk: BulkGraph, journal: Journal):
         self.run, self.bulk, self.journal = run, bulk, journal
-        self.prints: set[str] = set()
+        self.graph = fingerprint(bulk.graph, bulk.slots, {})
         self.made: dict[str, dict[str, Any]] = {}  # of photos at work, what the manifest says they are made of
         self._there = finished(found.name for found in run.out.sub(RESULTS).files())
-        self._all_prints: dict[tuple, str] = {}
+        self._prints: dict[tuple, str] = {}
 
     def count(self) -> Todo:
         todo = Todo()
@@ -220,14 +220,11 @@ class _Planner:
 
     def _print(self, values: Mapping[str, Value]) -> str:
         key = tuple(sorted(values.items()))
-        if key not in self._all_prints:
-            if len(self._all_prints) > 10_000:
-                self._all_prints.clear()
-            self._all_prints[key] = fingerprint(self.bulk.graph, self.bulk.slots, values)
-        print = self._all_prints[key]
-        if len(self.prints) < 100:  # of a column with a million values nobody wants a million graphs
-            self.prints.add(print)
-        return print
+        if key not in self._prints:
+            if len(self._prints) > 10_000:
+                self._prints.clear()
+            self._prints[key] = fingerprint(self.bulk.graph, self.bulk.slots, values)
+        return self._prints[key]
 
     def _is_done(self, photo: Photo) -> bool:
         entry = self.journal.entry(photo.id)
@@ -247,7 +244,8 @@ class _Planner:
                 self.journal.add(photo.id, "done", **self._made_of(photo))
 
     def _made_of(self, photo: Photo) -> dict[str, Any]:
-        return {"made_as": photo.stem, "made_of": {slot: source.stamp for slot, source in sorted(photo.files.items())}}
+        stamps = {slot: source.stamp for slot, source in sorted(photo.files.items())}
+        return {"made_as": photo.stem, "made_of": stamps, "graph": self.graph, "values": dict(sorted(photo.values.items()))}
 
 
 def _columns(run: BulkRun) -> list[str]:
@@ -255,11 +253,10 @@ def _columns(run: BulkRun) -> list[str]:
     return sorted({name for item in islice(run.items(), 1000) for name in item.values} - set(RESERVED))
 
 
-def _write_graphs(run: BulkRun, prints: set[str]) -> None:
-    for print in sorted(prints):
-        name = f"graphs/{print}.json"
-        if not run.out.exists(name):
-            run.out.write(name, json.dumps(run.graph, indent=1, ensure_ascii=False).encode())
+def _write_graph(run: BulkRun, print: str) -> None:
+    name = f"graphs/{print}.json"
+    if not run.out.exists(name):
+        run.out.write(name, json.dumps(run.graph, indent=1, ensure_ascii=False).encode())
 
 
 def _tell_plan(todo: Todo, tell: Told) -> None:

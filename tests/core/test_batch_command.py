@@ -163,6 +163,11 @@ def test_columns_that_the_graph_has_no_slot_for_are_told(photos, jobs, capsys):
     assert main(["run", GRAPH, str(photos / "list.jsonl"), "--out", str(photos.parent / "out"), "--set", "erase=all"]) == 0
     assert "the graph has no slot of that name: note" in capsys.readouterr().err
     assert [dict(job.payload[0].values) for job in jobs] == [{"erase": "1"}, {"erase": "all"}]
+    found = manifest(photos)
+    assert [found[id]["values"] for id in ("0.jpg", "1.jpg")] == [{"erase": "1"}, {"erase": "all"}]
+    (graph,) = (photos.parent / "out" / "graphs").iterdir()
+    assert found["0.jpg"]["graph"] == graph.stem
+    assert json.loads(graph.read_text(encoding="utf-8")) == json.loads(Path(GRAPH).read_text(encoding="utf-8"))
 
 
 def test_a_summary_puts_alike_failures_together():
