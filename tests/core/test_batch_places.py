@@ -426,8 +426,12 @@ def test_ctrl_c_does_not_cut_off_an_upload(storage, monkeypatch):
         put(system, path, data)
 
     monkeypatch.setattr(stored_place, "_put", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        place.write("a", b"whole")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            place.write("a", b"whole")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert writers != [threading.main_thread()]
     writers[0].join()  # it was cut off from whoever waited for it
     assert everything(place) == {"a": b"whole"}
