@@ -123,7 +123,7 @@ def measured(
     run = BulkRun(graph, items, place_of(str(out)), values=values, together=together)
     clock = Clock(time.perf_counter())
     with Memory() as memory:
-        summary = run_bulk(run, Cluster(workers, cpus, 0, address="local", dashboard=False), Policy(), _quiet, lambda *_: clock)
+        summary = run_bulk(run, Cluster(workers, cpus, 0, address="local", dashboard=False), Policy(), _quiet, lambda _: clock)
     if summary.counts["failed"]:
         raise RuntimeError(f"{summary.counts['failed']} photos failed: see {out / 'report.md'}")
     first = workers * together  # photos that also wait for ComfyUI and the model

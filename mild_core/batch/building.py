@@ -7,8 +7,6 @@ went (`journal`); what is missing of the set is told by its own files, so that t
 from __future__ import annotations
 
 import argparse
-import errno
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -20,11 +18,10 @@ from ..data.workers import Units, Workers, one_thread
 from .cluster import Cluster, joined, require_ray
 from .engine import Job, Outcome, Policy, StopError, UnfitError, run_jobs
 from .journal import MANIFEST, Journal
-from .places import LocalPlace
+from .local_place import FULL, LocalPlace
 
 __all__ = ["RayWorkers", "build"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 SHARED = """The photos and the folder of the set must lie where every machine of the cluster finds them under the same paths: on this
 machine, or on a file system that all of them share. Left open, there is a worker for each processor of the cluster, and none has a GPU.
 The workers change nothing in the files; manifest.jsonl, in the folder of the set, tells how each of its parts was made."""
@@ -81,7 +78,7 @@ class RayWorkers:
             try:
                 with closing(run_jobs(_Making(make), jobs, cluster, self.policy)) as outcomes:
                     for outcome in outcomes:
-                        _note(journal, outcome)
+                        journal.add(outcome.id, outcome.status, outcome.reason, **outcome.how)
                         if outcome.status == "done":
                             yield outcome.result
                         else:
@@ -117,8 +114,3 @@ class _Making:
 
     def close(self) -> None:
         """Nothing is left to do."""
-
-
-def _note(journal: Journal, outcome: Outcome) -> None:
-    seconds = None if math.isnan(outcome.seconds) else round(outcome.seconds, 3)
-    journal.add(outcome.id, outcome.status, outcome.reason, tries=outcome.tries, seconds=seconds, worker=outcome.worker)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import re
 import time
 from collections import deque
@@ -28,11 +29,12 @@ from typing import Any, Literal, Protocol
 
 from .cluster import Cluster, require_ray
 
-__all__ = ["Job", "LostError", "Outcome", "Policy", "StopError", "UnfitError", "Work", "run_jobs"]
+__all__ = ["GOES_ON", "Job", "LostError", "Outcome", "Policy", "StopError", "UnfitError", "Work", "run_jobs"]
 
 LONGEST_PAUSE = 60.0  # seconds between two tries
+GOES_ON = "what is done is safe, and the same command goes on from there"
 FAREWELL = 30.0  # seconds that workers have to close
-CLOSING_STARTS = 3  # workers in a row that do not get as far as their first job before the run is given up
+FAILED_STARTS = 3  # workers in a row that do not get as far as their first job before the run is given up
 
 
 class UnfitError(ValueError):
@@ -81,6 +83,11 @@ class Outcome:
     seconds: float = float("nan")
     worker: str = ""
     result: Any = None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """For a line of the manifest: tries, seconds (None where nobody knows) and worker."""
+        return {"tries": self.tries, "seconds": None if math.isnan(self.seconds) else round(self.seconds, 3), "worker": self.worker}
 
 
 class Work(Protocol):
@@ -224,7 +231,7 @@ class _Run:
         for first in [task for _ in range(self.cluster.workers) if (task := self._next()) is not None]:
             self.due.append(first)
             self._start()
-        while self._goes_on():
+        while self._goes_on:
             self._hand_out()
             yield from self._wait()
         if self.stopped:
@@ -241,10 +248,15 @@ class _Run:
             self.ray.kill(seat.actor)
         self.seats.clear()
 
+    @property
     def _goes_on(self) -> bool:
-        if self.stopped:
-            return any(seat.task is not None for seat in self.busy.values())
-        return bool(self.due or self.later or not self.exhausted or any(seat.task is not None for seat in self.busy.values()))
+        at_work = any(seat.task is not None for seat in self.busy.values())
+        return at_work or (self._has_more and not self.stopped)
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether there may be a task for a worker that is free."""
+        return bool(self.due or self.later or not self.exhausted)
 
     def _next(self) -> _Task | None:
         """The next task: one that waits, or of a new job."""
@@ -340,7 +352,7 @@ class _Run:
         task = seat.task
         if task is None:
             self.failed_starts += 1
-            if self.failed_starts >= CLOSING_STARTS:
+            if self.failed_starts >= FAILED_STARTS:
                 self.stopped = self.stopped or f"{self.failed_starts} workers in a row could not begin; the last: {why}"
         else:
             task.deaths += 1
@@ -352,7 +364,7 @@ class _Run:
             else:
                 self.due.append(task)
         seat.task = None
-        if not self.stopped and (self.due or self.later or not self.exhausted):
+        if self._has_more and not self.stopped:
             self._start(seat)
         else:
             self.seats.remove(seat)

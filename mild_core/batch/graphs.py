@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..remote import Graph
-from ..remote.slots import Slot, find_some, is_link
+from ..remote.slots import LOADERS, Slot, find_some, is_link
 
 __all__ = ["PICTURE", "BulkGraph", "Filled", "bulk_graph"]
 
 PICTURE = "picture"  # what the result of a photo is called among what a graph keeps
-LOADERS = ("LoadImage", "LoadImageMask")
 SHOWERS = ("PreviewImage", "MaskPreview", "PreviewAny", "MILDBeforeAfter", "ImageCompare")  # show, and are nothing else's input
 PREFIX = "filename_prefix"
 WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}

@@ -14,9 +14,9 @@ from typing import BinaryIO
 from .names import check_name, is_unfinished, unfinished
 from .place import Found, FullError, Place
 
-__all__ = ["LocalPlace"]
+__all__ = ["FULL", "LocalPlace"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what a disk or a quota without room says
 
 
 @dataclass(frozen=True)

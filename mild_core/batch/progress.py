@@ -13,11 +13,11 @@ SECONDS_IN_FILES = 30.0
 
 
 class Bar:
-    """Args: photos to do in this run; `what` they are called."""
+    """A bar for so many photos."""
 
-    def __init__(self, photos: int, done_before: int = 0, what: str = "photo"):
+    def __init__(self, photos: int):
         seconds = SECONDS if sys.stderr.isatty() else SECONDS_IN_FILES
-        self._bar = tqdm(total=photos, unit=f" {what}", mininterval=seconds, maxinterval=seconds, dynamic_ncols=True, smoothing=0.05)
+        self._bar = tqdm(total=photos, unit=" photo", mininterval=seconds, maxinterval=seconds, dynamic_ncols=True, smoothing=0.05)
         self._failed = 0
 
     def ended(self, status: str) -> None:

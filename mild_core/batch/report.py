@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from typing import Any
 
+from ..data.building import duration
 from .engine import Outcome
-from .journal import Journal
 
 __all__ = ["Summary"]
 
@@ -34,7 +34,7 @@ class Summary:
         self._slow: list[tuple[float, str]] = []
         self._failed: dict[str, str] = {}
 
-    def begin(self, before: int, skipped: int, journal: Journal) -> None:
+    def begin(self, before: int, skipped: int) -> None:
         self._before, self._skipped = before, skipped
         self.started = time.time()
 
@@ -50,7 +50,7 @@ class Summary:
         self._workers[outcome.worker] = photos + 1, seconds + (told["seconds"] or 0.0)
         self._slow = sorted([*self._slow, (told["seconds"] or 0.0, told["id"])], reverse=True)[:SLOWEST]
 
-    def end(self, journal: Journal) -> None:
+    def end(self) -> None:
         self.seconds = time.time() - self.started
 
     @property
@@ -60,7 +60,7 @@ class Summary:
 
     def line(self) -> str:
         done, failed = self.counts["done"], self.counts["failed"]
-        parts = [f"{done} done in {_duration(self.seconds)} ({self.rate:.1f} a minute)", f"{failed} failed", f"{self._skipped} skipped"]
+        parts = [f"{done} done in {duration(self.seconds)} ({self.rate:.1f} a minute)", f"{failed} failed", f"{self._skipped} skipped"]
         return ", ".join(part for part in parts if not part.startswith("0 f") and not part.startswith("0 s"))
 
     def text(self) -> str:
@@ -98,9 +98,3 @@ class Summary:
 
 def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
     return int(item[0].rpartition("-")[2]), item[0]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -13,7 +13,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from ..remote import Graph
@@ -56,7 +55,7 @@ def named(stem: str, kept: Iterable[str]) -> dict[str, str]:
             by_kind.setdefault((found["kept"], found["suffix"]), []).append(path)
         else:
             odd.append(path)
-    names = {path: f"{stem}.{PurePosixPath(path)}" for path in odd}
+    names = {path: f"{stem}.{path}" for path in odd}
     for (kind, suffix), paths in sorted(by_kind.items(), key=lambda item: item[0][0] == PICTURE):
         word = "" if kind == PICTURE else f".{kind}"
         for number, path in reversed(list(enumerate(paths, start=1))):

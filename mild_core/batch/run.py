@@ -13,18 +13,17 @@ those that are there now.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..remote import Graph
 from .cluster import Cluster, joined
-from .engine import Job, Outcome, Policy, StopError, run_jobs
+from .engine import GOES_ON, Job, Outcome, Policy, StopError, run_jobs
 from .graphs import BulkGraph, bulk_graph
 from .items import Item, Value
 from .journal import Journal
@@ -34,9 +33,8 @@ from .results import RESULTS, fingerprint, finished, stem
 from .sharing import why_not_shared
 from .worker import GraphWork, Photo
 
-__all__ = ["BulkRun", "Todo", "run_bulk"]
+__all__ = ["BulkRun", "run_bulk"]
 
-RESERVED = ("photo", "people", "effects")  # slots that a source may bring without being asked
 Told = Callable[[str], None]
 
 
@@ -73,7 +71,7 @@ class BulkRun:
 
 
 @dataclass
-class Todo:
+class _Todo:
     """What a run has to do, and what is done already."""
 
     jobs: int = 0
@@ -83,20 +81,20 @@ class Todo:
     unused: set[str] = field(default_factory=set)  # columns that the graph has no slot for
 
 
-def run_bulk(run: BulkRun, cluster: Cluster, policy: Policy, tell: Told, progress: Callable[[int, int], Any]) -> Summary:
+def run_bulk(run: BulkRun, cluster: Cluster, policy: Policy, tell: Told, progress: Callable[[int], Any]) -> Summary:
     """Do what is not done yet. Ctrl-C ends it; what was done is safe.
 
     Args:
         tell: is told what a person should know, in lines.
-        progress: called with the number of photos; gives something with `ended(outcome, photos)` and `close()`.
+        progress: called with the number of photos; gives something with `ended(status)`, called for each photo, and `close()`.
 
     Raises ValueError for a graph or a source that is wrong, StopError where nothing more can be done.
     """
     bulk = bulk_graph(run.graph, run.slots, [*run.values, *run.asked_for, *_columns(run)])
     for name in (*run.values, *run.asked_for):
         bulk.slot(name)
-    if run.together > 1 and why_not_shared(bulk):
-        raise ValueError(f"together is {run.together}, but photos cannot share a batch in this graph: {why_not_shared(bulk)}")
+    if run.together > 1 and (reason := why_not_shared(bulk)):
+        raise ValueError(f"together is {run.together}, but photos cannot share a batch in this graph: {reason}")
     run.out.sweep()
     journal = Journal(run.out)
     planner = _Planner(run, bulk, journal)
@@ -104,51 +102,40 @@ def run_bulk(run: BulkRun, cluster: Cluster, policy: Policy, tell: Told, progres
     try:
         todo = planner.count()
         _write_graph(run, planner.graph)
-        summary.begin(todo.done, todo.skipped, journal)
+        summary.begin(todo.done, todo.skipped)
         _tell_plan(todo, tell)
         if todo.jobs:
-            _do(run, bulk, planner, cluster, policy, journal, summary, tell, progress(todo.photos, todo.done))
+            _do(planner, cluster, policy, summary, tell, progress(todo.photos))
     finally:
-        summary.end(journal)
+        summary.end()
         _finish(journal, run.out, summary, tell)
     return summary
 
 
-def _do(
-    run: BulkRun,
-    bulk: BulkGraph,
-    planner: _Planner,
-    cluster: Cluster,
-    policy: Policy,
-    journal: Journal,
-    summary: Summary,
-    tell: Told,
-    bar: Any,
-) -> None:
+def _do(planner: _Planner, cluster: Cluster, policy: Policy, summary: Summary, tell: Told, bar: Any) -> None:
+    run = planner.run
     try:
         with joined(cluster) as found:
             tell(f"{found.workers} worker{'s' * (found.workers != 1)}, {found.cpus:g} processors and {found.gpus:g} GPUs each")
-            work = GraphWork(bulk, run.out.sub(RESULTS), run.out.sub("logs"), found.cpus, run.comfyui, run.most)
+            work = GraphWork(planner.bulk, run.out.sub(RESULTS), run.out.sub("logs"), found.cpus, run.comfyui, run.most)
             with closing(run_jobs(work, planner.jobs(), found, policy)) as outcomes:
                 for outcome in outcomes:
                     for told in _entries(outcome):
-                        journal.add(**told, **planner.made.pop(told["id"], {}))
+                        planner.journal.add(**told, **planner.made.pop(told["id"], {}))
                         bar.ended(told["status"])
                         summary.ended(told, outcome)
     except FullError as error:
-        raise StopError(f"{error}; what is done is safe, and the same command goes on from there") from error
+        raise StopError(f"{error}; {GOES_ON}") from error
     finally:
         bar.close()
 
 
 def _entries(outcome: Outcome) -> list[dict[str, Any]]:
     """Lines of the manifest for an outcome: one for each photo of a job."""
-    seconds = None if math.isnan(outcome.seconds) else round(outcome.seconds, 3)
-    how = {"tries": outcome.tries, "seconds": seconds, "worker": outcome.worker}
     if outcome.status == "failed":
-        return [{"id": outcome.id, "status": "failed", "reason": outcome.reason, **how}]
-    share = None if seconds is None else round(seconds / len(outcome.result), 3)
-    return [{"status": "done", **how, "seconds": share, **told} for told in outcome.result]
+        return [{"id": outcome.id, "status": "failed", "reason": outcome.reason, **outcome.how}]
+    share = replace(outcome, seconds=outcome.seconds / len(outcome.result)).how
+    return [{"status": "done", **share, **told} for told in outcome.result]
 
 
 class _Planner:
@@ -161,21 +148,20 @@ class _Planner:
         self._there = finished(found.name for found in run.out.sub(RESULTS).files())
         self._prints: dict[tuple, str] = {}
 
-    def count(self) -> Todo:
-        todo = Todo()
-        known = set(self.bulk.slots)
+    def count(self) -> _Todo:
+        todo = _Todo()
         for photos in self._groups(todo):
-            missing = [photo for photo in photos if not self._is_done(photo)]
-            self._note(photo for photo in photos if photo not in missing)
-            todo.done += len(photos) - len(missing)
-            todo.photos += len(missing)
+            done = [photo for photo in photos if self._is_done(photo)]
+            self._note(done)
+            missing = len(photos) - len(done)
+            todo.done += len(done)
+            todo.photos += missing
             todo.jobs += bool(missing)
-        todo.unused -= known
         return todo
 
     def jobs(self) -> Iterator[Job]:
         """All photos that were together the first time are together again, so that the bytes are the same."""
-        for number, photos in enumerate(self._groups(Todo())):
+        for number, photos in enumerate(self._groups(_Todo())):
             if all(map(self._is_done, photos)):
                 continue
             for photo in photos:
@@ -183,7 +169,7 @@ class _Planner:
             singles = tuple(Job(photo.id, (photo,)) for photo in photos)
             yield singles[0] if len(photos) == 1 else Job(f"{photos[0].id} and {len(photos) - 1} more ({number})", photos, singles)
 
-    def _groups(self, todo: Todo) -> Iterator[tuple[Photo, ...]]:
+    def _groups(self, todo: _Todo) -> Iterator[tuple[Photo, ...]]:
         """Photos in their order; those of one group have the same slots."""
         group: list[Photo] = []
         for photo in self._photos(todo):
@@ -195,7 +181,7 @@ class _Planner:
         if group:
             yield tuple(group)
 
-    def _photos(self, todo: Todo) -> Iterator[Photo]:
+    def _photos(self, todo: _Todo) -> Iterator[Photo]:
         for item in self.run.items():
             todo.unused |= set(item.values) - set(self.bulk.slots)
             problem = item.problem or self._lacks(item)
@@ -235,7 +221,7 @@ class _Planner:
             return False
         if not same or entry["status"] != "done":
             return True  # done, by a run that was killed before it could say so, or long ago
-        return entry.get("made_of") == self._made_of(photo)["made_of"]
+        return entry["made_of"] == self._made_of(photo)["made_of"]
 
     def _note(self, done: Iterable[Photo]) -> None:
         """Have a line of each that is done: a run that was killed may have come no further than the result."""
@@ -250,7 +236,7 @@ class _Planner:
 
 def _columns(run: BulkRun) -> list[str]:
     """Names of the values that inputs bring, as far as the first thousand of them tell."""
-    return sorted({name for item in islice(run.items(), 1000) for name in item.values} - set(RESERVED))
+    return sorted({name for item in islice(run.items(), 1000) for name in item.values})
 
 
 def _write_graph(run: BulkRun, print: str) -> None:
@@ -259,7 +245,7 @@ def _write_graph(run: BulkRun, print: str) -> None:
         run.out.write(name, json.dumps(run.graph, indent=1, ensure_ascii=False).encode())
 
 
-def _tell_plan(todo: Todo, tell: Told) -> None:
+def _tell_plan(todo: _Todo, tell: Told) -> None:
     parts = [f"{todo.photos} photos to do", f"{todo.done} done before", f"{todo.skipped} skipped"]
     tell(", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do: there are no photos")
     if todo.unused:

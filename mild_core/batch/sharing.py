@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..remote import Graph
-from ..remote.slots import is_link
-from .graphs import LOADERS, PREFIX, BulkGraph, Filled
+from ..remote.slots import LOADERS, is_link, upstream
+from .graphs import PREFIX, BulkGraph, Filled
 
 __all__ = ["shared_graph", "why_not_shared"]
 
@@ -44,7 +44,7 @@ def why_not_shared(bulk: BulkGraph) -> str:
     others = [id for id in behind if graph[id]["class_type"] != DECODE]
     if others or not behind:
         return f"what node {sampler} makes goes to node {others[0]}, not to MILD Decode Layers alone" if others else "nothing is decoded"
-    aimed = [id for id in _upstream(graph, _sources(graph[sampler])) if graph[id].get("inputs", {}).get("target_gap", -1) > -1]
+    aimed = [id for id in upstream(graph, _sources(graph[sampler])) if _has_target(graph[id])]
     if aimed:
         return f"node {aimed[0]} has a target_gap, which one photo's crops would set for all"
     for id in _dependent(graph, [slot[0] for slot in bulk.slots.values()]):
@@ -84,7 +84,7 @@ def shared_graph(bulk: BulkGraph, photos: Sequence[Filled], most: int = 0) -> Gr
 def _join(graph: Graph, encode: str, sampler: str, most: int) -> None:
     inputs = graph[sampler]["inputs"]
     told = {"positive": inputs["positive"], "negative": inputs["negative"], "latent": inputs["latent_image"], "plan": [encode, 3]}
-    for id in _upstream(graph, _sources(graph[sampler])):
+    for id in upstream(graph, _sources(graph[sampler])):
         for name, value in graph[id].get("inputs", {}).items():
             if value == [encode, 3]:
                 graph[id]["inputs"][name] = [JOINED, 3]
@@ -145,19 +145,13 @@ def _sources(sampler: dict[str, Any]) -> list[str]:
     return [str(value[0]) for name, value in sampler["inputs"].items() if is_link(value) and name not in SAMPLER_INPUTS]
 
 
+def _has_target(node: dict[str, Any]) -> bool:
+    gap = node.get("inputs", {}).get("target_gap", -1)
+    return is_link(gap) or gap > -1  # what another node says is not known
+
+
 def _links(node: dict[str, Any]) -> list[list[Any]]:
     return [value for value in node.get("inputs", {}).values() if is_link(value)]
-
-
-def _upstream(graph: Graph, ids: Iterable[str]) -> set[str]:
-    reached: set[str] = set()
-    todo = [str(id) for id in ids]
-    while todo:
-        id = todo.pop()
-        if id in graph and id not in reached:
-            reached.add(id)
-            todo += [str(value[0]) for value in _links(graph[id])]
-    return reached
 
 
 def _dependent(graph: Graph, ids: Iterable[str]) -> set[str]:

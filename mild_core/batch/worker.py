@@ -12,7 +12,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,9 +23,9 @@ import requests
 import websocket
 from PIL import Image, UnidentifiedImageError
 
-from ..remote import GraphError, InterruptedRunError, Server
+from ..remote import GraphError, Server
 from ..remote.masks import label_values, mask_file
-from .engine import Job, LostError, StopError, UnfitError
+from .engine import GOES_ON, Job, LostError, StopError, UnfitError
 from .graphs import BulkGraph
 from .items import Source, Value
 from .logs import WorkerLog
@@ -111,10 +112,8 @@ class GraphWork:
             self.log.say(f"{job.id}: {error}")
             raise self._meant(error) from error
         except FullError as error:
-            raise StopError(f"{error}; what is done is safe, and the same command goes on from there") from error
-        except (UnfitError, StopError):
-            raise
-        except (InterruptedRunError, RuntimeError, OSError, websocket.WebSocketException) as error:
+            raise StopError(f"{error}; {GOES_ON}") from error
+        except (RuntimeError, OSError, websocket.WebSocketException) as error:
             self.log.say(f"{job.id}: {type(error).__name__}: {error}")
             self._check_alive(error)
             raise
@@ -223,25 +222,27 @@ def _read(slot: str, source: Source) -> bytes:
 
 def _size(data: bytes, source: Source) -> tuple[int, int]:
     """Width and height of a photo that can be read to its end."""
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            return picture.size
-    except UnidentifiedImageError as error:
-        raise UnfitError(f"photo is {source.title}, which is no picture") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnfitError(f"photo is {source.title}, which cannot be read: {error}") from error
+    with _readable("photo", source), Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        return picture.size
 
 
 def _mask(slot: str, source: Source, data: bytes) -> bytes:
     """A mask as a file that every way of reading one reads alike."""
-    try:
+    with _readable(slot, source):
         values = label_values(data)
+        return data if values is None else mask_file(values)
+
+
+@contextmanager
+def _readable(slot: str, source: Source) -> Iterator[None]:
+    """Raises UnfitError, which names the file, for whatever Pillow says of one that is no picture or is broken."""
+    try:
+        yield
     except UnidentifiedImageError as error:
         raise UnfitError(f"{slot} is {source.title}, which is no picture") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnfitError(f"{slot} is {source.title}, which cannot be read: {error}") from error
-    return data if values is None else mask_file(values)
 
 
 def _own_models(base: Path, comfyui: Path | None) -> list[str]:

@@ -29,11 +29,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..batch.items import PICTURES
 from .cases import MASKED, Case
 
 __all__ = ["LAYOUTS", "read_layout"]
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 NAMED = 5  # names that an error tells, of many
 LOOKED_AT = 16  # masks, to tell which way round they are
 RORD_TRUTH = "g0001"  # ends the name of a scene's picture without the objects

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..data.building import duration
 from ..metrics.compared import Compared, Region
 from .cases import Case, Task
 from .erasers import PACK, Eraser, EraserGoneError, sources_key
@@ -193,7 +194,7 @@ class _Run:
         for done, case in enumerate(cases, start=1):
             told = self._one(case)
             each = (time.monotonic() - started) / done
-            left = f"; {each:.1f} s each, {_duration(each * (len(cases) - done))} left" if done < len(cases) else ""
+            left = f"; {each:.1f} s each, {duration(each * (len(cases) - done))} left" if done < len(cases) else ""
             tell(f"{self.eraser.name} {done}/{len(cases)} {case.id}: {told}{left}")
             if done % FEATURES_EVERY == 0:
                 self.folder.write_features()
@@ -327,9 +328,3 @@ def _levels(image: Tensor) -> Any:
     if not image.isfinite().all():
         raise ValueError("the eraser's picture holds NaN or infinity")
     return (image.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

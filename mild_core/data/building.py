@@ -78,6 +78,13 @@ def tell(finished: Iterator[int], count: int, what: str) -> None:
             print(f"{done}/{count} {what}, {rate:.1f} a second, {left / 60:.1f} minutes left ", end=end, file=sys.stderr, flush=True)
 
 
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def notes_of(photos: Path) -> dict[str, str]:
     """What a folder of photos says of itself: the texts of README and LICENSE files in it, by name."""
     found = [p for p in sorted(photos.iterdir()) if p.is_file() and p.stem.upper() in ("README", "LICENSE", "LICENSES")]

@@ -22,7 +22,7 @@ from typing import Any, TypeGuard
 
 from .client import Graph
 
-__all__ = ["SPLIT", "Slot", "Slots", "find_slots", "find_some", "is_link", "leading_to", "load_graph", "set_seeds"]
+__all__ = ["LOADERS", "SPLIT", "Slot", "Slots", "find_slots", "find_some", "is_link", "leading_to", "load_graph", "set_seeds", "upstream"]
 
 SPLIT, PANOPTIC, REPORT = "MILDSplitPeople", "MILDPanoptic", "MILDAttentionReport"
 LOADERS, SHOWERS = ("LoadImage", "LoadImageMask"), ("SaveImage", "PreviewImage")
@@ -155,7 +155,7 @@ def _titled(graph: Graph, slot: str) -> Slot | None:
 def leading_to(graph: Graph, output: str) -> Graph:
     """The part of a graph that its picture and its attention reports are made from."""
     reports = [id for id, node in graph.items() if node["class_type"] == REPORT]
-    return {id: copy.deepcopy(graph[id]) for id in _upstream(graph, [output, *reports])}
+    return {id: copy.deepcopy(graph[id]) for id in upstream(graph, [output, *reports])}
 
 
 def set_seeds(graph: Graph, seed: int) -> None:
@@ -168,7 +168,7 @@ def set_seeds(graph: Graph, seed: int) -> None:
 
 def _photo(graph: Graph, split: str | None) -> Slot:
     if split is not None:
-        reached = _upstream(graph, _source(graph, split, "photo"))
+        reached = upstream(graph, _source(graph, split, "photo"))
         found = [id for id in reached if graph[id]["class_type"] == "LoadImage"]
     else:
         others = {*PEOPLE_TITLES, *EFFECTS_TITLES}
@@ -179,7 +179,7 @@ def _photo(graph: Graph, split: str | None) -> Slot:
 def _people(graph: Graph, split: str | None, photo: Slot, effects: Slot | None) -> Slot:
     taken = {photo[0], "" if effects is None else effects[0]}
     if split is not None:
-        reached = {*_upstream(graph, _source(graph, split, "masks")), *_upstream(graph, _source(graph, split, "segs"))}
+        reached = {*upstream(graph, _source(graph, split, "masks")), *upstream(graph, _source(graph, split, "segs"))}
         told = [id for id in graph if id in reached and graph[id]["class_type"] == PANOPTIC]
         if told:
             raise ValueError(
@@ -275,7 +275,7 @@ def _source(graph: Graph, id: str, name: str) -> list[str]:
     return [str(value[0])] if is_link(value) else []
 
 
-def _upstream(graph: Graph, ids: Iterable[str]) -> list[str]:
+def upstream(graph: Graph, ids: Iterable[str]) -> list[str]:
     """These nodes and all that they are made from, in the graph's order."""
     reached: set[str] = set()
     todo = [id for id in ids if id in graph]

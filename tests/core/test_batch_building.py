@@ -14,31 +14,26 @@ from pathlib import Path
 
 import pytest
 from batch_units import make_unit, tries_of
+from own_cluster import QUICK, TWO, own_cluster
 from shapes import ROOT
 from tiny_clips import save_clip
 from tiny_library import make_library
 from tiny_panoptic import make_indexed
 
-pytest.importorskip("ray", reason="the extra [scale] is not installed")
-
 from mild_core.batch.building import RayWorkers, build
-from mild_core.batch.cluster import Cluster, joined
-from mild_core.batch.engine import Policy, StopError
+from mild_core.batch.cluster import Cluster
+from mild_core.batch.engine import StopError
 from mild_core.data.__main__ import main
 from mild_core.data.video4 import PairSettings
 from mild_core.data.video4_set import MaskSource, build_video4
 
-TWO = Cluster(workers=2, cpus=0.5, address="local", dashboard=False)
 ONE = replace(TWO, workers=1)
-QUICK = Policy(pause=0.01)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def ray_cluster() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT / "tests"))  # where workers find batch_units
-        with joined(TWO):
-            yield
+    with own_cluster():
+        yield
 
 
 @pytest.fixture(scope="module")

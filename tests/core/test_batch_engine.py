@@ -8,23 +8,16 @@ from pathlib import Path
 
 import pytest
 from batch_work import Errands
-from shapes import ROOT
-
-pytest.importorskip("ray", reason="the extra [scale] is not installed")
+from own_cluster import QUICK, TWO, own_cluster
 
 from mild_core.batch.cluster import Cluster, joined
 from mild_core.batch.engine import Job, Outcome, Policy, StopError, run_jobs
 
-TWO = Cluster(workers=2, cpus=0.5, address="local", dashboard=False)
-QUICK = Policy(pause=0.01)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def ray_cluster() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT / "tests"))  # where workers find batch_work
-        with joined(TWO):
-            yield
+    with own_cluster():
+        yield
 
 
 def run(folder: Path, jobs: list[Job], policy: Policy = QUICK, cluster: Cluster = TWO, opens: str = "") -> dict[str, Outcome]:

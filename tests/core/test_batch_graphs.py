@@ -154,12 +154,16 @@ def test_photos_share_a_batch_in_the_shipped_graph():
 def test_photos_share_no_batch_where_they_cannot():
     aimed = load("erase")
     aimed["attend"]["inputs"]["target_gap"] = 0.5
+    told = load("erase")
+    told["attend"]["inputs"]["target_gap"] = ["number", 0]
+    told["number"] = {"class_type": "PrimitiveFloat", "inputs": {"value": 0.5}}
     whole = load("erase")
     whole["report"] = {"class_type": "VAEDecode", "inputs": {"samples": ["sample", 0], "vae": ["model", 1]}}
     whole["shown"] = {"class_type": "SaveImage", "inputs": {"images": ["report", 0], "filename_prefix": "x"}, "_meta": {"title": "raw"}}
     for graph, why in (
         (load("smarteraser"), "it has 0 MILD Encode Layers"),
         (aimed, "node attend has a target_gap"),
+        (told, "node attend has a target_gap"),
         (whole, "what node sample makes goes to node report"),
     ):
         bulk = bulk_graph(graph)

@@ -80,8 +80,8 @@ def bench(tmp_path_factory) -> Path:
     return folder
 
 
-def command(bench: Path, out: Path, *more: str, photos: str = "quiet") -> list[str]:
-    run = [sys.executable, "-m", "mild_core.batch", "run", str(bench / "graph.json"), str(bench / photos), "--out", str(out)]
+def command(bench: Path, out: Path, *more: str, photos: str = "quiet", graph: str = "graph.json") -> list[str]:
+    run = [sys.executable, "-m", "mild_core.batch", "run", str(bench / graph), str(bench / photos), "--out", str(out)]
     return [*run, "--comfyui", str(bench / "comfyui"), "--address", "local", "--no-dashboard", "--pause", "0.1", *more]
 
 
@@ -232,9 +232,7 @@ def test_a_manifest_with_values_of_its_own(bench, tmp_path):
         "gone,photos/999.png,1,",
     ]
     (bench / "list.csv").write_text("\n".join(lines))
-    told = command(bench, tmp_path / "out", "--workers", "1")
-    told[told.index(str(bench / "quiet"))] = str(bench / "list.csv")
-    ran = subprocess.run(told, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
+    ran = run(bench, tmp_path / "out", "--workers", "1", photos="list.csv")
     assert ran.returncode == 1, ran.stderr
     assert "not used, since the graph has no slot of that name: note" in ran.stderr
     found = ends(tmp_path / "out")
@@ -248,10 +246,8 @@ def test_a_manifest_with_values_of_its_own(bench, tmp_path):
 
 def test_a_graph_that_comfyui_does_not_know_ends_the_run_at_once(bench, tmp_path):
     graph = {**LIGHT, "fragile": {**LIGHT["fragile"], "class_type": "NoSuchNode"}}
-    (tmp_path / "graph.json").write_text(json.dumps(graph))
-    told = command(bench, tmp_path / "out", "--workers", "1")
-    told[told.index(str(bench / "graph.json"))] = str(tmp_path / "graph.json")
-    ran = subprocess.run(told, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
+    (bench / "unknown.json").write_text(json.dumps(graph))
+    ran = run(bench, tmp_path / "out", "--workers", "1", graph="unknown.json")
     assert ran.returncode == 2
     assert "ComfyUI does not know the nodes NoSuchNode" in ran.stderr
     assert not results(tmp_path / "out")
