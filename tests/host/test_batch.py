@@ -89,10 +89,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "RAY_worker_niceness": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def run(bench: Path, out: Path, *more: str, photos: str = "quiet") -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(bench, out, *more, photos=photos), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500
-    )
+def run(bench: Path, out: Path, *more: str, **parts: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(bench, out, *more, **parts), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=500)
 
 
 def results(out: Path) -> dict[str, bytes]:
