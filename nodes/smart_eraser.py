@@ -122,7 +122,7 @@ class SmartEraser(io.ComfyNode):
         pictures, holes = (torch.stack(part) for part in zip(*shown, strict=True))
         whole = host.encode_rows(vae, pictures)
         told = {"concat_latent_image": whole, "concat_mask": _nearest(holes, whole)}
-        touched = F.adaptive_max_pool2d(holes[:, None].float(), whole.shape[-2:])
+        touched = F.adaptive_max_pool2d(holes[:, None].float(), whole.shape[-2:]).to(whole)
         latent = {
             "samples": whole * (1 - touched),  # at denoise 1 a trace of it would remain, and the network is to begin from noise alone
             "noise_mask": touched,

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from shapes import ROOT, disc, stripes
 
 from mild_core.scene import MaskedPerson, Scene, split_people
@@ -70,3 +71,25 @@ def shown(pack, monkeypatch) -> list:
 
     monkeypatch.setattr(ui, "PreviewImage", preview)
     return pictures
+
+
+@pytest.fixture
+def there(request, monkeypatch) -> Iterator[torch.device]:
+    """A second device (`other_device`). With the pack, the core finds memory enough on it, and models leave it with the test."""
+    from other_device import other_device
+
+    if "pack" not in request.fixturenames:
+        with other_device() as device:
+            yield device
+        return
+    from comfy import model_management
+
+    def memory(device: object = None, both: bool = False, torch_free_too: bool = False) -> object:
+        return (2**34, 2**34) if both or torch_free_too else 2**34
+
+    for asked in ("get_free_memory", "get_total_memory"):
+        monkeypatch.setattr(model_management, asked, memory)
+    model_management.unload_all_models()
+    with other_device() as device:
+        yield device
+        model_management.unload_all_models()

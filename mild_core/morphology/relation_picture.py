@@ -76,7 +76,7 @@ def _stroke(image: Tensor, line: Part, width: float, colour: Tensor, opacity: fl
     window = line.box.grown(ceil(width + 1)).clip(*line.size)
     cover = (width + 0.5 - distance_inside(~line.cut(window))).clamp(0, 1)[..., None] * opacity
     there = window.view(image)
-    there.lerp_(colour.expand_as(there), cover)
+    there.lerp_(colour.expand_as(there), cover.to(there))
 
 
 class _Mark(NamedTuple):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from comfy import model_management
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from torch import Tensor, nn
@@ -49,9 +48,9 @@ class RowLora:
         finally:
             self.places = None
 
-    def inject(self, _: ModelPatcher) -> None:
+    def inject(self, model: ModelPatcher) -> None:
         for layer, span in self.layers:
-            layer._move_adapter_weights_to_device(model_management.get_torch_device(), _float_type(layer.module))
+            layer._move_adapter_weights_to_device(model.load_device, _float_type(layer.module))
             self.handles.append(layer.module.register_forward_hook(self._added(layer.adapter, span)))
 
     def eject(self, _: ModelPatcher) -> None:

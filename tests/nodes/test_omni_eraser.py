@@ -21,7 +21,8 @@ class StandInVAE:
         assert pixels.shape[-1] == 3
         assert not any(side % 16 for side in pixels.shape[1:3])
         colours = torch.nn.functional.avg_pool2d(pixels.movedim(-1, 1) * 2 - 1, 8)
-        return torch.cat([colours, colours**2, colours[:, :1] * colours, colours**3, colours[:, 1:2] * colours, colours[:, :1]], 1)
+        made = torch.cat([colours, colours**2, colours[:, :1] * colours, colours**3, colours[:, 1:2] * colours, colours[:, :1]], 1)
+        return made.cpu()  # as the core's VAE gives it
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,19 @@ def by_diffusers(lora, image, mask, noisy, sigma, seed, guidance, adapted=True):
         )[0]  # fmt: skip
     velocity = torch.nn.functional.fold(velocity.movedim(1, 2), noisy.shape[-2:], 2, stride=2)
     return noisy - sigma.reshape(-1, 1, 1, 1) * velocity
+
+
+@pytest.mark.parametrize("here", ["image", "mask", "model", "nothing"])
+def test_what_is_given_may_lie_on_different_devices(pack, files, flux, there, here):
+    from comfy import model_management
+
+    image, mask = photos()
+    expected = ksampler(*erase(flux, image, mask))
+    model_management.unload_all_models()
+    moved = flux.clone()
+    moved.load_device = torch.device("cpu") if here == "model" else there
+    image, mask = (x if name == here else x.to(there) for name, x in (("image", image), ("mask", mask)))
+    assert same(ksampler(*erase(moved, image, mask)).cpu(), expected)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -170,6 +170,20 @@ def test_the_stock_sampler_erases_and_the_rest_is_the_photo(pack, rooms, network
     assert not changed[0][far].any()
 
 
+@pytest.mark.parametrize("here", ["image", "mask", "neither"])
+def test_image_and_mask_may_lie_on_different_devices(pack, rooms, networks, projector, there, here):
+    mask = torch.maximum(disc(*SIZE, 30, 30, 8), disc(*SIZE, 80, 120, 8))[None]
+    expected = prepare(pack, rooms, networks, projector, mask, crop="each part")
+    image, mask = (x if name == here else x.to(there) for name, x in (("image", photo()), ("mask", mask)))
+    got = prepare(pack, rooms, networks, projector, mask, image, crop="each part")
+    for one, other in zip(got[:2], expected[:2], strict=True):
+        assert torch.allclose(one[0][0].cpu(), other[0][0], atol=1e-5)
+        for told in ("concat_latent_image", "concat_mask"):
+            assert torch.allclose(one[0][1][told].cpu(), other[0][1][told], atol=1e-5)
+    for part in ("samples", "noise_mask"):
+        assert torch.allclose(got[2][part].cpu(), expected[2][part], atol=1e-5)
+
+
 def test_every_row_is_told_its_own_object(pack, rooms, networks, projector):
     image = photo((64, 256))
     image[0, 20:44, 20:44] = torch.tensor([1.0, 0, 0])
