@@ -14,6 +14,7 @@ PAIRS ?= $(RUNS)/pairs
 COUNT ?= 20000
 MINUTES ?= 600
 TESTS ?= tests
+WORKERS ?= 2
 
 help:  ## list the commands
 	@echo "make COMMAND [NAME=value ...]"
@@ -28,8 +29,8 @@ demo:  ## erase people in a real ComfyUI and show it: OUT=out/demo [PHOTO=p.jpg 
 serve:  ## run ComfyUI with this pack until Ctrl-C: PORT=8188
 	$(RUN) scripts/serve.py --port $(PORT)
 
-test:  ## run the tests: TESTS=tests
-	$(RUN) -m pytest $(TESTS)
+test:  ## run the tests, so many at a time (0: in one process, to debug): TESTS=tests WORKERS=2
+	$(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 lint:  ## check style and types; those of web/ where npm is at hand
 	$(RUN) -m ruff check .

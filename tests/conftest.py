@@ -9,6 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+
+if AT_ONCE := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # share the cores, servers that tests start too
+    os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // AT_ONCE, 1)))
+
 import torch
 from shapes import ROOT, disc, stripes
 

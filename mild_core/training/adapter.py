@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models.adapter import GUIDANCE, guided, make_adapter, save_adapter
+from ..models.adapter import GUIDANCE, guided, load_adapter, make_adapter, save_adapter
 from ..models.mini import WEIGHTS, sigmas
 from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, own_rows, random_of_step
 from .mini import MiniModel, load_model
@@ -43,11 +43,19 @@ class GuidedModel(nn.Module):
             return self.model(noisy, sigma, step, conditioned, role)
 
 
-def train(pairs: Path, out: Path, recipe: AdapterRecipe, minutes: float = float("inf"), weights: Path = WEIGHTS) -> None:
+def train(
+    pairs: Path,
+    out: Path,
+    recipe: AdapterRecipe,
+    minutes: float = float("inf"),
+    weights: Path = WEIGHTS,
+    start_from: Path | None = None,
+) -> None:
     """Train an adapter of the model in the file `weights` up to `recipe.steps` steps, or for `minutes`.
 
-    Goes on from the last checkpoint under `out`. The pairs are those of `data.guided`. Raises FileNotFoundError when there are none,
-    ValueError when they have no guidance.
+    Goes on from the last checkpoint under `out`; without one it begins with an adapter that changes nothing, or with that of the
+    file `start_from`. The pairs are those of `data.guided`. Raises FileNotFoundError when there are none, ValueError when they have no
+    guidance.
     """
     from accelerate import Accelerator
 
@@ -59,6 +67,8 @@ def train(pairs: Path, out: Path, recipe: AdapterRecipe, minutes: float = float(
     if "guidance" not in data.shards:
         raise ValueError(f"{pairs} holds pairs without guidance, but the adapter needs those of the prepare-guided step")
     model = GuidedModel(load_model(weights))
+    if start_from is not None:
+        model.adapter.load_state_dict(load_adapter(start_from).state_dict())
     if precision == "bf16":
         for network in (model.model.unet, model.adapter):
             network.to(memory_format=torch.channels_last)

@@ -76,7 +76,7 @@ class Kind:
 
 RECIPES: dict[str, Kind] = {
     "mini": Kind("the bundled model", "mini", "Recipe", more_files=("start_from",)),
-    "adapter": Kind("the bundled model's morphology adapter", "adapter", "AdapterRecipe", more_files=("weights",)),
+    "adapter": Kind("the bundled model's morphology adapter", "adapter", "AdapterRecipe", more_files=("weights", "start_from")),
     "layer_lora": Kind(
         "a LoRA of the bundled model for one kind of layer", "layer_lora", "LayerLoraRecipe", more_files=("weights", "adapter")
     ),

@@ -24,6 +24,7 @@ from mild_core.training.loop import Batch, denoising_loss, read_log
 from mild_core.training.mini import load_model
 
 SIZE = 64
+SHIPPED = BUNDLED / "mild_morphology.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,15 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(pairs, tmp_path):
     for name, tensor in whole.items():
         assert torch.allclose(tensor, parts[name], rtol=1e-3, atol=1e-6), name
     assert whole["model.adapter.conv_in.weight"].any()
+
+
+def test_training_goes_on_from_an_adapter(pairs, tmp_path):
+    train(pairs, tmp_path / "run", recipe(steps=1, lr=1e-9), start_from=SHIPPED)
+    export(tmp_path / "run", tmp_path / "adapter.safetensors")
+    shipped = load_file(SHIPPED)
+    assert shipped["adapter.conv_in.weight"].any()
+    for name, tensor in load_file(tmp_path / "adapter.safetensors").items():
+        assert torch.allclose(tensor.float(), shipped[name].float(), atol=1e-3), name
 
 
 def test_the_command_line_trains_and_exports(pairs, tmp_path):
@@ -278,7 +288,7 @@ def test_the_adapter_that_ships_lowers_the_error_on_hidden_people(photos):
     persons = PhotoLibrary(photos, "held-out").persons()
     pairs = [make_guided_pair(persons, 256, seed) for seed in range(900, 912)]
     model = GuidedModel(load_model(WEIGHTS)).eval()
-    weights = load_file(BUNDLED / "mild_morphology.safetensors")
+    weights = load_file(SHIPPED)
     model.adapter.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
 
     def pixels(name):
