@@ -46,8 +46,8 @@ class Regions(io.ComfyNode):
         for name, mask in (("own", own), ("other", other)):
             if mask is not None and (mask.shape[-2:] != hole.shape[-2:] or len(mask) not in (1, len(hole))):
                 raise ValueError(f"{name} is {tuple(mask.shape)} but hole is {tuple(hole.shape)}: they must be the same size, or one mask")
-        other = torch.zeros_like(hole) if other is None else other.expand_as(hole)
-        own = 1 - other if own is None else own.expand_as(hole)
+        other = torch.zeros_like(hole) if other is None else other.expand_as(hole).to(hole)
+        own = 1 - other if own is None else own.expand_as(hole).to(hole)
         rows = zip(hole, own, other, strict=True)
         return io.NodeOutput(tuple(RegionMap.of_masks(*masks) for masks in rows))
 

@@ -11,6 +11,7 @@ The device is PyTorch's PrivateUse1, which it keeps free for devices it does not
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,10 +23,13 @@ from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-__all__ = ["OTHER", "other_device"]
+__all__ = ["CPU", "MIXES", "OTHER", "other_device"]
 
 OTHER = torch.device("privateuseone", 0)
 CPU = torch.device("cpu")
+MIXES = [(*three, OTHER if three.count(OTHER) % 2 else CPU) for three in itertools.product((CPU, OTHER), repeat=3)][1:]
+"""Where each of four things may lie, but for all on the CPU: every three of them in all eight ways."""
+
 _OF_CPU = torch.Generator
 _DRAWING_THERE: dict[int, torch.Generator] = {}  # by address: PyTorch hands an operation another object for the same generator
 aten = torch.ops.aten

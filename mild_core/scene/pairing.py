@@ -12,7 +12,7 @@ __all__ = ["pair_lines", "pair_photos"]
 
 
 def pair_photos(photos: Sequence[Tensor], masks: Sequence[Tensor], people: str = "") -> list[tuple[Tensor, Tensor]]:
-    """Each photo [1, H, W, C] with its masks [N, H, W], in the photos' order.
+    """Each photo [1, H, W, C] with its masks [N, H, W] on its device, in the photos' order.
 
     The rule, in this order:
         `people` says how many masks each photo has ("2,3,1"): the masks are dealt out in their order.
@@ -75,4 +75,4 @@ def _of_photo(number: int, photo: Tensor, masks: list[Tensor]) -> Tensor:
         if mask.shape[-2:] != (height, width):
             rows, columns = mask.shape[-2:]
             raise ValueError(f"photo {number} is {width}×{height} but one of its masks is {columns}×{rows}: they must be the same size")
-    return torch.cat(masks)
+    return torch.cat([mask.to(photo.device) for mask in masks])

@@ -1,10 +1,8 @@
 """Tensors on two devices at once: whatever lies where, the picture is the same, and on the photo's device."""
 
-import itertools
-
 import pytest
 import torch
-from other_device import OTHER
+from other_device import CPU, MIXES, OTHER
 from shapes import disc, stripes
 
 from mild_core.attention.gap import GapRecord
@@ -25,11 +23,11 @@ from mild_core.scene.census import list_people, map_owners
 from mild_core.scene.effects import find_shadows, show_effects
 from mild_core.scene.mask_enhancement import OPERATIONS, enhance_mask
 from mild_core.scene.overlay import number_people
+from mild_core.scene.pairing import pair_photos
 from mild_core.scene.panoptic_labels import read_labels
 from mild_core.scene.panoptic_picture import draw_panoptic
 
 SIZE = (96, 128)
-CPU = torch.device("cpu")
 
 
 def upright(left, top, bottom):
@@ -51,10 +49,6 @@ def erased(photo, masks, effects, rows_on, seam, fill):
     if fill == "exemplar":
         rows = [copy_detail(plan, pathway, row) for pathway, row in zip(plan.pathways, rows, strict=True)]
     return make_layers(plan, rows, seam=seam)
-
-
-MIXES = [(*three, OTHER if three.count(OTHER) % 2 else CPU) for three in itertools.product((CPU, OTHER), repeat=3)][1:]
-"""Of four things, every three in all eight ways."""
 
 
 @pytest.mark.parametrize(
@@ -128,6 +122,13 @@ def shown_here(tmp_path_factory):
 def test_what_is_made_of_a_scene_or_a_plan(shown_here, there, mix, tmp_path):
     got = shown(*mix, tmp_path)
     assert [name for name in shown_here if not same(got[name], shown_here[name])] == []
+
+
+def test_masks_come_to_their_photo(there):
+    pairs = pair_photos([PHOTO, PHOTO.to(there)], [MASKS[:1].to(there), MASKS[1:2], MASKS[2:]], "2,1")
+    for (photo, masks), expected in zip(pairs, (MASKS[:2], MASKS[2:]), strict=True):
+        assert masks.device == photo.device
+        assert torch.equal(masks.cpu(), expected)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

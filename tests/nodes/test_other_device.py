@@ -1,17 +1,15 @@
 """The nodes and every patch where tensors lie on two devices: the same pictures, whichever lies where."""
 
-import itertools
 from types import SimpleNamespace
 
 import pytest
 import torch
 from nodes_graph import mini
-from other_device import OTHER
+from other_device import CPU, MIXES, OTHER
 from shapes import disc, stripes
 from tiny_runs import HEIGHT, NAMES, ROWS, WIDTH, family, lora, regions, same, sample
 
 SIZE = (96, 128)
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,16 +61,12 @@ def erase(pack, photo, masks, effects, model, samples_on=CPU):
 
     nodes, defaults = pack.nodes, pack.nodes.types.defaults
     _, vae, positive, person, negative = mini(pack)
-    (scene,) = nodes.SplitPeople.execute(photo, **defaults(nodes.SplitPeople) | {"erase": "1", "depth_order": "1,2,3"}, masks=masks).args[
-        :1
-    ]
+    who = defaults(nodes.SplitPeople) | {"erase": "1", "depth_order": "1,2,3"}
+    scene = nodes.SplitPeople.execute(photo, **who, masks=masks).args[0]
     scene = nodes.morphology.Morphology.execute(scene).args[0]
     found = nodes.effects.FindEffects.execute(scene, **defaults(nodes.effects.FindEffects)).args[0]
-    told = defaults(nodes.EncodeLayers) | {
-        "working_size": 64,
-        "person_positive": person,
-        "effects": found.to(effects.device).maximum(effects),
-    }
+    effects = effects.maximum(found.to(effects))
+    told = defaults(nodes.EncodeLayers) | {"working_size": 64, "person_positive": person, "effects": effects}
     positive, negative, latent, plan = nodes.EncodeLayers.execute(scene, positive, negative, vae, **told).args
     model = nodes.ModulateAttention.execute(model=model, plan=plan, **defaults(nodes.ModulateAttention)).args[0]
     model = nodes.LayerControl.execute(model, plan, 0.9, 0.8, 1, preview=True).args[0]
@@ -100,10 +94,6 @@ def inputs():
     return photo, masks, disc(*SIZE, 78, 40, 9)[None]
 
 
-MIXES = [(*three, OTHER if three.count(OTHER) % 2 else CPU) for three in itertools.product((CPU, OTHER), repeat=3)][1:]
-"""Of four things, every three in all eight ways."""
-
-
 @pytest.mark.parametrize("where", MIXES, ids=lambda where: "".join("ct"[d == OTHER] for d in where))
 def test_the_graph_gives_the_same_picture_whatever_lies_where(pack, shown, erased, there, where):
     """photo, masks and effects, the model, the latent: each here or there."""
@@ -112,3 +102,11 @@ def test_the_graph_gives_the_same_picture_whatever_lies_where(pack, shown, erase
     for name in ("image", "changed", "rgba"):
         one, other = getattr(got, name).cpu(), getattr(erased, name)
         assert torch.allclose(one, other, atol=1e-4), f"{name} differs by {float((one - other).abs().max())}"
+
+
+@pytest.mark.parametrize("where", MIXES[::2], ids=lambda where: "".join("ct"[d == OTHER] for d in where))
+def test_regions_of_masks_that_lie_apart(pack, there, where):
+    masks = [disc(*SIZE, 60, 40 + 20 * n, 18)[None] for n in range(3)]
+    ((expected,),) = pack.nodes.Regions.execute(*masks).args
+    ((got,),) = pack.nodes.Regions.execute(*(mask.to(device) for mask, device in zip(masks, where, strict=False))).args
+    assert torch.equal(got.membership.cpu(), expected.membership)
