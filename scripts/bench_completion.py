@@ -185,7 +185,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="photo library: a folder with places/ and people/")
     parser.add_argument("--scenes", type=int, default=20, help="how many are scored")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
-    parser.add_argument("--adapter", type=Path, help="what `python -m mild_core.training export-adapter` wrote")
+    parser.add_argument("--adapter", type=Path, help="the result of the recipe adapter.toml")
     parser.add_argument("--strengths", default="", help="others than 1 of the adapter told all, such as 0.5,1.5")
     parser.add_argument("--split", choices=("train", "held-out"), default="held-out", help="tune settings on train only")
     parser.add_argument("--first-seed", type=int, default=1000, help="scenes have this seed and those after it")
