@@ -12,6 +12,7 @@ ships (`example_graphs.MINI`), whose attention method, denoise, steps and detail
     pose, parsing, relations, pose + parsing, all   figure, and the adapter told these, at full strength; all else it is told is
                    black. The adapter comes in as artists have it: stock loader, Apply ControlNet, a hint for each layer
     all, strength X   the same at other strengths
+    people's LoRA  figure, and a LoRA on the rows of people
 
     PSNR, SSIM, HaarPSI   where the nearest was and somebody who stays is, against the true picture without the nearest
     whole outline  PSNR wherever the nearest was, so that a body that was guessed too large costs, too
@@ -54,7 +55,7 @@ from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.morphology import adapter_hint, guide, understand  # noqa: E402
 from mild_core.plan import LayerPlan  # noqa: E402
 from scripts.bench_methods import SMALLEST, Case, modulated, without_nearest  # noqa: E402
-from scripts.bench_quality import Patch, Prompt, Sample, commit, core_sampler  # noqa: E402
+from scripts.bench_quality import Patch, Prompt, Sample, commit, core_sampler, with_lora  # noqa: E402
 from scripts.example_graphs import MINI  # noqa: E402
 
 COLUMNS = ("psnr", "ssim", "haarpsi", "outline", "hidden_iou")
@@ -74,6 +75,7 @@ class Kind(NamedTuple):
     told: tuple[str, ...] = ()  # what of GUIDANCE the adapter is told; without any there is no adapter
     strength: float = 1.0
     match: float = 0.0  # match_parts of MILD Modulate Attention
+    lora: Path | None = None  # on the rows of people
 
 
 class Interval(NamedTuple):
@@ -82,12 +84,12 @@ class Interval(NamedTuple):
     high: float
 
 
-def kinds_of(adapter: bool, strengths: list[float]) -> dict[str, Kind]:
+def kinds_of(adapter: bool, strengths: list[float], lora: Path | None) -> dict[str, Kind]:
     kinds = {"hull": Kind(False), COMPARED: Kind(True), "match parts": Kind(True, match=1.0)}
     if adapter:
         kinds |= {"all" if told == GUIDANCE else " + ".join(told): Kind(True, told) for told in TOLD}
         kinds |= {f"all, strength {s:g}": Kind(True, GUIDANCE, s) for s in strengths}
-    return kinds
+    return kinds | ({} if lora is None else {"people's LoRA": Kind(True, lora=lora)})
 
 
 def hidden_iou(plan: LayerPlan, truth: TrueScene) -> float:
@@ -119,8 +121,12 @@ def adapted(control: Any, hints: Tensor, strength: float) -> Prompt:
     return lambda positive, negative: apply.apply_controlnet(positive, negative, control, hints, strength, 0.0, 1.0)
 
 
-def attending(method: str, match: float) -> Patch | None:
-    return None if method == "none" else lambda pack, model, plan: modulated(pack, model, plan, method, {"match_parts": match})
+def patched(method: str, match: float, lora: Path | None) -> Patch:
+    def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
+        model = model if method == "none" else modulated(pack, model, plan, method, {"match_parts": match})
+        return model if lora is None else with_lora(lora, "person")(pack, model, plan)
+
+    return patch
 
 
 def load_adapter(path: Path) -> Any:
@@ -147,10 +153,10 @@ def scores_of(truth: TrueScene, seed: int, kinds: dict[str, Kind], sample: Sampl
     cases = {False: Case.of(truth, scene), True: Case.of(truth, understood)}
     guidance = None if control is None else guidance_of(cases[True].plan)
     results = {}
-    for name, (figure, told, strength, match) in kinds.items():
+    for name, (figure, told, strength, match, lora) in kinds.items():
         case, start = cases[figure], time.perf_counter()
         prompt = adapted(control, only(guidance, told), strength) if guidance is not None and told else None
-        rows = sample(case.plan, case.rows, asked.denoise, seed, attending(asked.method, match), prompt=prompt)
+        rows = sample(case.plan, case.rows, asked.denoise, seed, patched(asked.method, match, lora), prompt=prompt)
         image = finished(case, rows, asked.detail)
         found = {score.__name__: score(image, case.truth, case.completed) for score in (psnr, ssim, haarpsi)}
         found["outline"] = psnr(image, case.truth, case.hole)
@@ -187,6 +193,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     parser.add_argument("--adapter", type=Path, help="the result of the recipe adapter.toml")
     parser.add_argument("--strengths", default="", help="others than 1 of the adapter told all, such as 0.5,1.5")
+    parser.add_argument("--lora", type=Path, help="for the layers of people, of the recipe layer_lora.toml")
     parser.add_argument("--split", choices=("train", "held-out"), default="held-out", help="tune settings on train only")
     parser.add_argument("--first-seed", type=int, default=1000, help="scenes have this seed and those after it")
     parser.add_argument("--method", choices=("none", *METHODS), default=SHIPPED["method"], help="of attention, default %(default)s")
@@ -200,8 +207,9 @@ def parse() -> argparse.Namespace:
         parser.error(f"scenes is {asked.scenes}, but it must be at least 1")
     if asked.strengths and not asked.adapter:
         parser.error("strengths are an adapter's, but there is no --adapter")
-    if asked.adapter and not asked.adapter.exists():
-        parser.error(f"adapter is {asked.adapter}, but there is no such file")
+    for name in ("adapter", "lora"):
+        if (path := getattr(asked, name)) and not path.exists():
+            parser.error(f"{name} is {path}, but there is no such file")
     return asked
 
 
@@ -213,7 +221,7 @@ def main() -> None:
     sample = core_sampler(Path(core), WEIGHTS, asked.steps, SHIPPED["cfg"], SHIPPED["sampler_name"], SHIPPED["scheduler"])
     control = load_adapter(asked.adapter) if asked.adapter else None
     library = PhotoLibrary(asked.photos, asked.split)
-    kinds = kinds_of(control is not None, asked.strengths)
+    kinds = kinds_of(control is not None, asked.strengths, asked.lora)
     scenes: list[dict[str, Any]] = []
     skipped: list[int] = []
     while len(scenes) < asked.scenes:

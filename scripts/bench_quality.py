@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from safetensors.torch import load_file
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,7 @@ from mild_core.fill import Initialization, copy_detail, fill_pathway  # noqa: E4
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import Completion, LayerPlan, make_plan  # noqa: E402
+from mild_core.plan.layers import Role  # noqa: E402
 from mild_core.scene import from_masks, split_people  # noqa: E402
 
 METHODS = {
@@ -192,6 +194,18 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     return sample
 
 
+def with_lora(path: Path, role: Role) -> Patch:
+    """A patch with a LoRA of the recipe layer_lora.toml on the rows of that role."""
+    weights = load_file(str(path))
+
+    def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
+        host = importlib.import_module(f"{pack.__name__}.nodes.host")
+        rows = [row for row, pathway in enumerate(plan.pathways) if pathway.role == role]
+        return host.lora_rows(model, weights, 1.0, rows, len(plan.pathways)) if rows else model
+
+    return patch
+
+
 def make_sheet(rows: list[tuple[Case, dict[str, Tensor]]], methods: list[str]) -> Image.Image:
     """One row a scene: photo, hole, every method, truth."""
     labels = ["photo", "hole", *(METHODS[m] for m in methods), "truth"]
@@ -246,6 +260,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--split", choices=("train", "held-out"), default="held-out", help="tune settings on train only")
     parser.add_argument("--first-seed", type=int, default=0, help="scenes have this seed and those after it")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of the bundled model")
+    parser.add_argument("--lora", type=Path, help="for the background's layers, of the recipe layer_lora.toml")
     parser.add_argument("--denoise", type=float, default=0.4, help="of the exemplar fill + model")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--cfg", type=float, default=1.0)
@@ -258,6 +273,8 @@ def parse() -> argparse.Namespace:
             parser.error(f"method is {method!r}, but it must be one of {', '.join(METHODS)}")
     if asked.scenes < 1:
         parser.error(f"scenes is {asked.scenes}, but it must be at least 1")
+    if asked.lora and not asked.lora.exists():
+        parser.error(f"lora is {asked.lora}, but there is no such file")
     return asked
 
 
@@ -274,6 +291,7 @@ def main() -> None:
         asked.methods = [m for m in asked.methods if m not in OF_MODEL]
     elif not set(OF_MODEL).isdisjoint(asked.methods):
         sample = core_sampler(Path(core), asked.weights, asked.steps, asked.cfg, asked.sampler, asked.scheduler)
+        sample = functools.partial(sample, patch=with_lora(asked.lora, "background")) if asked.lora else sample
 
     library = PhotoLibrary(asked.photos, asked.split)
     asked.out.mkdir(parents=True, exist_ok=True)
