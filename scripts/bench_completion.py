@@ -75,7 +75,7 @@ class Kind(NamedTuple):
     told: tuple[str, ...] = ()  # what of GUIDANCE the adapter is told; without any there is no adapter
     strength: float = 1.0
     match: float = 0.0  # match_parts of MILD Modulate Attention
-    lora: Path | None = None  # on the rows of people
+    lora: Patch | None = None  # on the rows of people
 
 
 class Interval(NamedTuple):
@@ -89,7 +89,7 @@ def kinds_of(adapter: bool, strengths: list[float], lora: Path | None) -> dict[s
     if adapter:
         kinds |= {"all" if told == GUIDANCE else " + ".join(told): Kind(True, told) for told in TOLD}
         kinds |= {f"all, strength {s:g}": Kind(True, GUIDANCE, s) for s in strengths}
-    return kinds | ({} if lora is None else {"people's LoRA": Kind(True, lora=lora)})
+    return kinds | ({} if lora is None else {"people's LoRA": Kind(True, lora=with_lora(lora, "people"))})
 
 
 def hidden_iou(plan: LayerPlan, truth: TrueScene) -> float:
@@ -121,10 +121,10 @@ def adapted(control: Any, hints: Tensor, strength: float) -> Prompt:
     return lambda positive, negative: apply.apply_controlnet(positive, negative, control, hints, strength, 0.0, 1.0)
 
 
-def patched(method: str, match: float, lora: Path | None) -> Patch:
+def patched(method: str, match: float, lora: Patch | None) -> Patch:
     def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
         model = model if method == "none" else modulated(pack, model, plan, method, {"match_parts": match})
-        return model if lora is None else with_lora(lora, "person")(pack, model, plan)
+        return model if lora is None else lora(pack, model, plan)
 
     return patch
 

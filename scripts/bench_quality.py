@@ -42,7 +42,6 @@ from mild_core.fill import Initialization, copy_detail, fill_pathway  # noqa: E4
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import Completion, LayerPlan, make_plan  # noqa: E402
-from mild_core.plan.layers import Role  # noqa: E402
 from mild_core.scene import from_masks, split_people  # noqa: E402
 
 METHODS = {
@@ -194,14 +193,13 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
     return sample
 
 
-def with_lora(path: Path, role: Role) -> Patch:
-    """A patch with a LoRA of the recipe layer_lora.toml on the rows of that role."""
+def with_lora(path: Path, layers: str) -> Patch:
+    """A patch with a LoRA of the recipe layer_lora.toml, as MILD Layer LoRA has it; `layers` says whose, in the node's words."""
     weights = load_file(str(path))
 
     def patch(pack: Any, model: Any, plan: LayerPlan) -> Any:
-        host = importlib.import_module(f"{pack.__name__}.nodes.host")
-        rows = [row for row, pathway in enumerate(plan.pathways) if pathway.role == role]
-        return host.lora_rows(model, weights, 1.0, rows, len(plan.pathways)) if rows else model
+        rows = pack.nodes.control.rows_named(layers, plan)
+        return pack.nodes.host.lora_rows(model, weights, 1.0, rows, len(plan.pathways)) if rows else model
 
     return patch
 

@@ -96,10 +96,7 @@ class _Devices(TorchDispatchMode):
         arguments, named = tree_unflatten([_as_kept(leaf) for leaf in leaves], shape)
         # what was given comes back itself, as from operations in place
         given = {id(leaf.numbers): leaf for leaf in there} | {id(leaf): leaf for leaf in leaves if isinstance(leaf, Tensor)}
-        if operation is aten.copy_.default and not isinstance(leaves[0], _There):
-            at_home = True
-        found = operation(*arguments, **named)
-        return tree_map(lambda out: _brought(out, given, at_home), found)
+        return tree_map(lambda out: _brought(out, given, at_home), operation(*arguments, **named))
 
 
 def _refuse_mixed(operation: Any, arguments: Any, leaves: list[Any]) -> None:

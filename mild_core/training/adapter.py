@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..models.adapter import GUIDANCE, guided, load_adapter, make_adapter, save_adapter
 from ..models.mini import WEIGHTS, sigmas
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, own_rows, random_of_step
+from .loop import Pairs, Recipe, denoising_loss, fit, load_average, make_optimizer, own_rows, precision_of, random_of_step
 from .mini import MiniModel, load_model
 from .mini_sheet import show_pairs
 
@@ -60,7 +60,7 @@ def train(
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     # a pose's colours tell left from right, so a mirrored map is no map of the mirrored picture
     data = Pairs(pairs, mirrored=0)
@@ -68,7 +68,7 @@ def train(
         raise ValueError(f"{pairs} holds pairs without guidance, but the adapter needs those of the prepare-guided step")
     model = GuidedModel(load_model(weights))
     if start_from is not None:
-        model.adapter.load_state_dict(load_adapter(start_from).state_dict())
+        model.adapter = load_adapter(start_from)
     if precision == "bf16":
         for network in (model.model.unet, model.adapter):
             network.to(memory_format=torch.channels_last)

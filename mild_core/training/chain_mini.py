@@ -23,7 +23,7 @@ from ..models.mini import PATCH, TOLD_CHANNELS, WEIGHTS, condition, patchify, si
 from .chain import LONGEST_JUMP, Chain, Jumps, Weighting, check_weighting, row_mean
 from .chain_attention import rectified
 from .chain_pairs import ChainBatch, ChainPairs
-from .loop import Batch, Recipe, denoising_loss, fastest_precision, fit, make_optimizer, own_rows, random_of_step
+from .loop import Batch, Recipe, denoising_loss, fit, make_optimizer, own_rows, precision_of, random_of_step
 from .mini import export, load_model
 from .mini_sheet import show_pairs
 
@@ -56,7 +56,7 @@ def train(pairs: Path, out: Path, recipe: ChainMiniRecipe, minutes: float = floa
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     data, model = ChainPairs(pairs), load_model(weights)
     if precision == "bf16":

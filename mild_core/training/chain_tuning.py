@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from .chain import LONGEST_JUMP, Chain, Jumps, Weighting, check_weighting, row_mean
 from .chain_attention import rectified
 from .chain_files import save_unet
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
+from .loop import Recipe, fit, own_rows, precision_of, random_of_step, read_average, settle
 from .prompt_files import save_lora
 from .prompt_model import Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -101,7 +101,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: ChainRecipe, minutes: flo
     """
     from accelerate import Accelerator
 
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     data = ErasurePairs(pairs, recipe.size)
     torch.manual_seed(recipe.seed)  # what a LoRA begins as

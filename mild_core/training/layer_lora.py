@@ -24,10 +24,10 @@ from .loop import (
     Pairs,
     Recipe,
     denoising_loss,
-    fastest_precision,
     fit,
     make_optimizer,
     own_rows,
+    precision_of,
     random_of_step,
     read_average,
     settle,
@@ -93,7 +93,7 @@ def train(
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     data = Pairs(pairs, mirrored=0 if adapter else 0.5, role=recipe.role)
     if adapter is not None and "guidance" not in data.shards:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.mini import ROLE_KEY, TOLD_CHANNELS, WEIGHTS, MiniConfig, clean, load_weights, make_unet, save_weights, sigmas
-from .loop import Pairs, Recipe, denoising_loss, fastest_precision, fit, load_average, make_optimizer, own_rows, random_of_step
+from .loop import Pairs, Recipe, denoising_loss, fit, load_average, make_optimizer, own_rows, precision_of, random_of_step
 from .mini_sheet import show_pairs
 
 __all__ = ["MiniModel", "export", "load_model", "train"]
@@ -65,7 +65,7 @@ def train(
     from accelerate import Accelerator
 
     torch.manual_seed(recipe.seed)
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     model = MiniModel(config or MiniConfig())
     if precision == "bf16":

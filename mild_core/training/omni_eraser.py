@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.omni_eraser import CHANNELS, GUIDANCE, PROMPT, STEPS, split, told
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
+from .loop import Recipe, fit, own_rows, precision_of, random_of_step, read_average, settle
 from .omni_eraser_masks import AS_IT_IS, BOX, DILATED, ERODED, redraw
 from .omni_eraser_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
@@ -83,7 +83,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: OmniEraserRecipe, minutes
     """
     from accelerate import Accelerator
 
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     _check(recipe)
     data = ErasurePairs(pairs, recipe.size)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .loop import SETTINGS, Fitted, Recipe, fastest_precision, fit, own_rows, random_of_step, settle
+from .loop import SETTINGS, Fitted, Recipe, fit, own_rows, precision_of, random_of_step, settle
 from .prompt_files import learnt, save_embedding, save_lora
 from .prompt_model import Learner, Networks, load_networks
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead, Words, short_prompt
@@ -83,7 +83,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: PromptRecipe, minutes: fl
     from accelerate import Accelerator
 
     started = time.time()
-    precision = fastest_precision() if recipe.precision == "auto" else recipe.precision
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision=precision)
     _check(recipe)
     data = ErasurePairs(pairs, recipe.size)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..models.smart_eraser import GUIDANCE
 from ..scene.mask_enhancement import augmented_mask
-from .loop import Recipe, fastest_precision, fit, own_rows, random_of_step, read_average, settle
+from .loop import Recipe, fit, own_rows, precision_of, random_of_step, read_average, settle
 from .prompt_pairs import ErasurePair, ErasurePairs, PairsAhead
 from .prompt_sheet import save_sheet
 from .smart_eraser_model import EraserNetworks, load_eraser_networks
@@ -83,7 +83,7 @@ def train(model: Path, pairs: Path, out: Path, recipe: SmartEraserRecipe, minute
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(mixed_precision=fastest_precision() if recipe.precision == "auto" else recipe.precision)
+    accelerator = Accelerator(mixed_precision=precision_of(recipe.precision))
     if recipe.size % 8:
         raise ValueError(f"size is {recipe.size}, but it must be a multiple of 8 pixels")
     data = ErasurePairs(pairs, recipe.size)

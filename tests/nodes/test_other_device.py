@@ -89,7 +89,7 @@ def erased(pack):
 
 
 def inputs():
-    photo = (stripes(*SIZE)[None] * 0.7 + 0.1).clone()
+    photo = stripes(*SIZE)[None] * 0.7 + 0.1
     masks = torch.stack([disc(*SIZE, 60, 40, 18), disc(*SIZE, 44, 54, 18), disc(*SIZE, 50, 108, 10)])
     return photo, masks, disc(*SIZE, 78, 40, 9)[None]
 
