@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..fill.smooth import smooth_fill
-from .ring import blur, check, ring_of, ring_width, samples
+from ..scene.blur import blur
+from .ring import check, ring_of, ring_width, samples
 
 __all__ = ["match_colour"]
 

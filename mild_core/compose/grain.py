@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ..fill.smooth import smooth_fill
+from ..scene.blur import blur
 from ..scene.masks import distance_inside
-from .ring import LEAST_KNOWN, blur, check, ring_of, samples
+from .ring import LEAST_KNOWN, check, ring_of, samples
 
 __all__ = ["match_grain", "match_sharpness"]
 

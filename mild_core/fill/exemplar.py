@@ -1,7 +1,8 @@
 """Exemplar fill: the hole is covered with patches of the same photograph.
 
-A smooth fill, or a picture that is given, lays the hole out on a small scale. From there to full size two steps alternate
-(Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
+A smooth fill, or a picture that is given, lays the hole out on a small scale. A layout is soft, and in sharp company the patches
+most like it are the dull ones: so at first photo and layout are compared under one Gaussian, which leaves of both what the layout
+knows. From there to full size two steps alternate (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
   search  for every patch that touches the hole, the most similar patch of the allowed source, by PatchMatch
           (Barnes et al., SIGGRAPH 2009), all patches at once: a patch tries the offsets its neighbours at distance
           1 to 8 have found (jump flooding) and random offsets in a shrinking window;
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..scene.blur import blur
 from ..scene.masks import distance_inside, grow
 from .smooth import smooth_fill
 
@@ -28,8 +30,11 @@ RADIUS = 3  # patches are 7x7
 STEPS = ((4, 1), (8, 2, 1))  # how far propagation looks, turn by turn
 COARSEST = 20  # no level's shortest side, in pixels, is below it
 DEPTH = 16  # of the hole at the coarsest level, in pixels: what the layout decides, and copied patches do not
+SOFT = 2.0  # pixels of the coarsest level, sigma of the Gaussian under which the layout is compared
+SOFT_TURNS = 4  # of the search for what is like the layout
 CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
-CONFIDENCE_DECAY = 1.3  # a pixel d deep in the hole counts 1.3^-d in a comparison (Wexler, section 3.2)
+CONFIDENCE_DECAY = 2.5  # a pixel d deep in the hole counts 2.5^-d in comparisons and votes (Wexler, section 3.2, has 1.3)
+LAYOUT_DECAY = 1.3  # the same on the coarsest level, where what is deep in the hole is told by the layout
 
 
 def exemplar_fill(
@@ -71,7 +76,7 @@ def exemplar_fill(
         finest = done == len(levels)
         search = _Search(level, field, generator)
         for turn in range(2 if finest else min(1 + 2 * (len(levels) - done), 10)):
-            search.improve(STEPS[turn % len(STEPS)], widest=max(level.hole.shape) if done == 1 else 32)
+            search.improve(STEPS[turn % len(STEPS)], widest=32)
             search.vote()
         if finest:
             search.vote(sharpness=4.0)
@@ -136,7 +141,8 @@ class _Search:
         self.offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)  # [P, 2]
         depth = distance_inside(level.hole)
         depth = torch.where(depth.isinf(), torch.full_like(depth, float(max(height, width))), depth)
-        self.confidence = CONFIDENCE_DECAY ** -depth.to(device)
+        decay = LAYOUT_DECAY if coarser is None else CONFIDENCE_DECAY
+        self.confidence = decay ** -depth.to(device)
         # the pixels the vote writes, and for each the patches over it
         self.pixels = level.hole.nonzero()
         around = self.pixels[:, None] - self.offsets  # [N, P, 2]
@@ -144,8 +150,8 @@ class _Search:
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
         trust = (
-            -math.log(CONFIDENCE_DECAY) * depth.to(device)[around[..., 0], around[..., 1]]
-        )  # the logarithm: 1.3^-d vanishes deep in a hole
+            -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]
+        )  # the logarithm: 2.5^-d vanishes deep in a hole
         self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
@@ -155,11 +161,11 @@ class _Search:
         self.weight = (self.weight / self.weight.sum(1, keepdim=True).clamp(min=1e-8)).repeat_interleave(3, 1)
 
         self.match = self._start(coarser)
-        if coarser is not None:
-            self.distance = torch.ones(len(self.targets), device=device)
-            self.vote()
+        if coarser is None:
+            self._lay_out()
         else:
-            self._compare_all()
+            self.distance = torch.ones(len(self.targets), device=device)
+        self.vote()
 
     def _start(self, coarser: Tensor | None) -> Tensor:
         """The first match of every target [T, 2]: the coarser level's, doubled, or a random source patch."""
@@ -172,6 +178,15 @@ class _Search:
         doubled = 2 * guess + (self.targets - 2 * half)
         usable = (guess[:, 0] >= 0) & self._allowed(doubled)
         return torch.where(usable[:, None], doubled, random)
+
+    def _lay_out(self) -> None:
+        """Match every target with what is like the layout in large: all patches are compared as they are under a Gaussian."""
+        sharp, self.image = self.image, blur(self.image, SOFT)
+        self.source_rows = self._strips(self.image)
+        for turn in range(SOFT_TURNS):
+            self.improve(STEPS[turn % len(STEPS)], widest=max(self.size))
+        self.image, self.source_rows = sharp, self._strips(sharp)
+        self._compare_all()
 
     def field(self) -> Tensor:
         """The matches as a map [H, W, 2], -1 where a pixel is no target."""

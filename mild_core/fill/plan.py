@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..plan.layers import LayerPlan, Pathway
+from ..scene.blur import blur
 from ..scene.resize import resized
 from .exemplar import exemplar_fill
 from .fillers import Fill, Initialization, OnLevel
@@ -12,6 +14,8 @@ from .fillers import Fill, Initialization, OnLevel
 __all__ = ["copy_detail", "fill_pathway"]
 
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
+LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian below which a picture is the row's, and above which it is copied
+LEAST_LARGE = 4.0  # pixels of that: half a patch
 
 
 def fill_pathway(
@@ -51,12 +55,17 @@ def copy_detail(
 ) -> Tensor:
     """A denoised row [S, S, 3] with its hole painted again, in patches of what the row may copy from.
 
-    The row says where things are, the patches what they look like close to. Where nothing may be copied, the row stays.
+    The row says where things are, the patches what they look like close to: whatever is much larger than a patch is
+    the row's. Where nothing may be copied, the row stays.
     Returns the crop in the photo's own resolution, but at most `longest` pixels a side: [T, T, 3] in 0..1.
     """
     size = min(pathway.crop.width, longest)
     image, hole, source = _seen(plan, pathway, size)
-    return exemplar_fill(image, hole, source, layout=resized(row, size, size), seed=seed, on_level=on_level)
+    layout = resized(row, size, size).to(image)
+    copied = exemplar_fill(image, hole, source, layout=layout, seed=seed, on_level=on_level)
+    inside = hole[..., None]
+    in_large = blur((layout - copied) * inside, max(LARGE * size, LEAST_LARGE))  # outside of the hole nothing lacks
+    return torch.where(inside, (copied + in_large).clamp(0, 1), copied)
 
 
 def _seen(plan: LayerPlan, pathway: Pathway, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,6 +20,7 @@ from mild_core.fill import (
 )
 from mild_core.plan import make_plan
 from mild_core.scene import choose
+from mild_core.scene.masks import distance_inside
 
 
 def psnr(a, b, hole):
@@ -69,6 +70,17 @@ def test_a_layout_says_where_and_the_photo_says_what():
         filled = exemplar_fill(image, hole, layout=torch.tensor(colour).expand(96, 192, 3))[middle]
         assert (filled.argmax(1) == channel).float().mean() > 0.9, "the layout's colour"
         assert filled[:, channel].std() > 0.07, "with the stripes that the layout lacks"
+
+
+def test_a_soft_layout_does_not_choose_what_is_dull(monkeypatch):
+    """Stripes beside a plain wall of nearly their mean, and a layout that is their mean: no patch is like it but the wall's."""
+    striped = torch.where(torch.linspace(0, 1, 96)[:, None] * 24 % 1 > 0.5, 0.8, 0.2).expand(96, 96)
+    image = torch.cat([striped, torch.full((96, 96), 0.4)], 1)[..., None].expand(96, 192, 3)
+    hole, layout = disc(96, 192, 48, 96, 24), torch.full((96, 192, 3), 0.5)
+    middle = disc(96, 192, 48, 96, 10) > 0.5
+    assert exemplar_fill(image, hole, layout=layout)[middle].std() > 0.17, "the stripes have 0.3"
+    monkeypatch.setattr("mild_core.fill.exemplar.SOFT", 0.0)
+    assert exemplar_fill(image, hole, layout=layout)[middle].std() < 0.15, "compared as they are, the wall is nearer"
 
 
 def test_every_pixel_is_copied_even_where_no_patch_fits():
@@ -281,6 +293,18 @@ def test_every_pixel_that_is_hidden_in_part_is_hidden():
 def test_a_network_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"network gave a picture of \(1, 3, 64, 64\), but it must be of \(1, 3, 32, 32\)"):
         network_fill(stripes(32, 32), disc(32, 32, 9, 9, 4) < 0.5, lambda picture, *_: torch.zeros(1, 3, 64, 64), SIDES)
+
+
+def test_what_is_painted_in_copies_keeps_the_colours_of_the_row(two_people):
+    """A row in a colour that the photo has nowhere: copies alone would not have it."""
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    pathway = plan.pathways[0]
+    tint = torch.tensor([0.1, 0.9, 0.4])
+    row = copy_detail(plan, pathway, tint.expand(64, 64, 3))
+    hole = plan.working_hole(pathway, len(row))
+    deep = distance_inside(hole) > 6
+    assert deep.any()
+    assert (row[deep].mean(0) - tint).abs().max() < 0.15
 
 
 @pytest.mark.parametrize("longest", [1024, 48])
