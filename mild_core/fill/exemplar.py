@@ -149,9 +149,7 @@ class _Search:
         inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
-        trust = (
-            -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]
-        )  # the logarithm: 2.5^-d vanishes deep in a hole
+        trust = -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]  # the logarithm: 2.5^-d vanishes deep in a hole
         self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
