@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..mild_core.fill import FILLERS, Fill, Filler, network_filler
+from ..mild_core.fill import FILLERS, OF_PEOPLE, Fill, Filler, network_filler
 from .host import fill_networks
 from .types import FillSocket, schema
 
@@ -66,9 +66,9 @@ class FillHoles(io.ComfyNode):
         if picture is not None and len(picture) != 1:
             raise ValueError(f"picture has {len(picture)} pictures, but it must be one: the photo with its holes filled")
         needed = {people} if picture is not None else {people, background}
-        fillers = {**FILLERS, NETWORK: _painter(network)} if NETWORK in needed else FILLERS
-        behind = fillers[background] if picture is None else picture[0, ..., :3]
-        return io.NodeOutput(Fill(behind, fillers[people]))
+        painter = {NETWORK: _painter(network)} if NETWORK in needed else {}
+        behind = {**FILLERS, **painter}[background] if picture is None else picture[0, ..., :3]
+        return io.NodeOutput(Fill(behind, {**OF_PEOPLE, **painter}[people]))
 
 
 def _painter(name: str) -> Filler:

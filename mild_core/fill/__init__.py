@@ -1,7 +1,7 @@
 """Content initialization: something plausible in the hole before the first denoising step."""
 
 from .exemplar import exemplar_fill
-from .fillers import FILLERS, Fill, Filler, Initialization, network_filler
+from .fillers import FILLERS, OF_PEOPLE, Fill, Filler, Initialization, network_filler
 from .network import InpaintingNetwork, Sides, network_fill
 from .plan import copy_detail, fill_pathway
 from .smooth import smooth_fill
@@ -9,6 +9,7 @@ from .spread import spread_fill
 
 __all__ = [
     "FILLERS",
+    "OF_PEOPLE",
     "Fill",
     "Filler",
     "Initialization",

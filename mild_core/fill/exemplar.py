@@ -33,8 +33,8 @@ DEPTH = 16  # of the hole at the coarsest level, in pixels: what the layout deci
 SOFT = 2.0  # pixels of the coarsest level, sigma of the Gaussian under which the layout is compared
 SOFT_TURNS = 4  # of the search for what is like the layout
 CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
-CONFIDENCE_DECAY = 2.5  # a pixel d deep in the hole counts 2.5^-d in comparisons and votes (Wexler, section 3.2, has 1.3)
-LAYOUT_DECAY = 1.3  # the same on the coarsest level, where what is deep in the hole is told by the layout
+CONFIDENCE_DECAY = 2.5  # by the pixel, see `exemplar_fill`; Wexler, section 3.2, has 1.3
+LAYOUT_DECAY = 1.3
 
 
 def exemplar_fill(
@@ -43,13 +43,16 @@ def exemplar_fill(
     source: Tensor | None = None,
     *,
     layout: Tensor | None = None,
+    decay: float = CONFIDENCE_DECAY,
     seed: int = 0,
     on_level: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Fill `hole` [H, W] of `image` [H, W, 3] (0..1) with content copied from `source` [H, W] (default: not the hole).
 
     `layout` [H, W, 3] (0..1) says in large what the hole shall show, such as a soft picture that a model made; without it,
-    what is around is carried smoothly into the hole.
+    what is around is carried smoothly into the hole. A pixel d deep in the hole counts `decay`^-d in comparisons and votes (on the
+    coarsest level `LAYOUT_DECAY`^-d, for what is deep there is told by the layout): the more it is above 1, the more of what is cut at
+    the rim goes on into the hole.
 
     Pixels outside the hole come back unchanged. Nothing outside `source` is ever copied; where `source` holds no whole
     patch, the hole shows the layout, or is filled smoothly from the source pixels there are (all known pixels when none).
@@ -74,7 +77,7 @@ def exemplar_fill(
     field = None
     for done, level in enumerate(reversed(levels), start=1):
         finest = done == len(levels)
-        search = _Search(level, field, generator)
+        search = _Search(level, field, LAYOUT_DECAY if field is None else decay, generator)
         for turn in range(2 if finest else min(1 + 2 * (len(levels) - done), 10)):
             search.improve(STEPS[turn % len(STEPS)], widest=32)
             search.vote()
@@ -126,7 +129,7 @@ def _shrunk(image: Tensor, size: tuple[int, int]) -> Tensor:
 class _Search:
     """The nearest-neighbour field of one level: for every patch that touches the hole, a source patch and its distance."""
 
-    def __init__(self, level: _Level, coarser: Tensor | None, generator: torch.Generator):
+    def __init__(self, level: _Level, coarser: Tensor | None, decay: float, generator: torch.Generator):
         self.image, self.hole, self.generator = level.image.clone(), level.hole, generator
         height, width = level.hole.shape
         device = level.image.device
@@ -141,7 +144,6 @@ class _Search:
         self.offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)  # [P, 2]
         depth = distance_inside(level.hole)
         depth = torch.where(depth.isinf(), torch.full_like(depth, float(max(height, width))), depth)
-        decay = LAYOUT_DECAY if coarser is None else CONFIDENCE_DECAY
         self.confidence = decay ** -depth.to(device)
         # the pixels the vote writes, and for each the patches over it
         self.pixels = level.hole.nonzero()

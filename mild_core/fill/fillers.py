@@ -14,12 +14,12 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from .exemplar import exemplar_fill
+from .exemplar import CONFIDENCE_DECAY, LAYOUT_DECAY, exemplar_fill
 from .network import InpaintingNetwork, Sides, network_fill
 from .smooth import smooth_fill
 from .spread import spread_fill
 
-__all__ = ["FILLERS", "Fill", "Filler", "Initialization", "OnLevel", "network_filler"]
+__all__ = ["FILLERS", "OF_PEOPLE", "Fill", "Filler", "Initialization", "OnLevel", "network_filler"]
 
 Initialization = Literal["exemplar", "smooth", "telea", "navier-stokes", "photo"]
 OnLevel = Callable[[int, int], None]
@@ -35,8 +35,10 @@ class Filler(Protocol):
         """
 
 
-def _exemplar(image: Tensor, hole: Tensor, source: Tensor, seed: int = 0, on_level: OnLevel | None = None) -> Tensor:
-    return exemplar_fill(image, hole, source, seed=seed, on_level=on_level)
+def _exemplar(
+    image: Tensor, hole: Tensor, source: Tensor, seed: int = 0, on_level: OnLevel | None = None, decay: float = CONFIDENCE_DECAY
+) -> Tensor:
+    return exemplar_fill(image, hole, source, decay=decay, seed=seed, on_level=on_level)
 
 
 def _photo(image: Tensor, hole: Tensor, source: Tensor, seed: int = 0, on_level: OnLevel | None = None) -> Tensor:
@@ -69,6 +71,10 @@ FILLERS: Mapping[str, Filler] = {
 lines on, "photo" leaves what is there (for samplers that start from pure noise)."""
 
 
+OF_PEOPLE: Mapping[str, Filler] = {**FILLERS, "exemplar": partial(_exemplar, decay=LAYOUT_DECAY)}
+"""The same for what is hidden of people: what is cut at the rim, such as a badge, is less often to go on."""
+
+
 def network_filler(network: InpaintingNetwork, sides: Sides) -> Filler:
     """The filler that paints with that network, at a size that it takes."""
     return partial(_from_known, partial(network_fill, network=network, sides=sides))
@@ -88,7 +94,7 @@ class Fill:
 
     @classmethod
     def named(cls, how: str) -> Fill:
-        """The same of `FILLERS` for background and people. Raises ValueError for another name."""
+        """Of `FILLERS` for the background, of `OF_PEOPLE` for people. Raises ValueError for another name."""
         if how not in FILLERS:
             raise ValueError(f"initialize is {how!r}, but it must be one of {', '.join(FILLERS)}")
-        return cls(FILLERS[how], FILLERS[how])
+        return cls(FILLERS[how], OF_PEOPLE[how])

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..plan.layers import LayerPlan, Pathway
 from ..scene.blur import blur
 from ..scene.resize import resized
-from .exemplar import exemplar_fill
+from .exemplar import CONFIDENCE_DECAY, LAYOUT_DECAY, exemplar_fill
 from .fillers import Fill, Initialization, OnLevel
 
 __all__ = ["copy_detail", "fill_pathway"]
@@ -62,7 +62,8 @@ def copy_detail(
     size = min(pathway.crop.width, longest)
     image, hole, source = _seen(plan, pathway, size)
     layout = resized(row, size, size).to(image)
-    copied = exemplar_fill(image, hole, source, layout=layout, seed=seed, on_level=on_level)
+    decay = CONFIDENCE_DECAY if pathway.role == "background" else LAYOUT_DECAY
+    copied = exemplar_fill(image, hole, source, layout=layout, decay=decay, seed=seed, on_level=on_level)
     inside = hole[..., None]
     in_large = blur((layout - copied) * inside, max(LARGE * size, LEAST_LARGE))  # outside of the hole nothing lacks
     return torch.where(inside, (copied + in_large).clamp(0, 1), copied)

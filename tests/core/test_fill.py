@@ -8,6 +8,7 @@ from shapes import disc, stripes
 
 from mild_core.fill import (
     FILLERS,
+    OF_PEOPLE,
     Fill,
     Sides,
     copy_detail,
@@ -170,7 +171,7 @@ ALL = {**FILLERS, "network": network_filler(averaging, SIDES)}
 @pytest.mark.parametrize("how", ALL)
 def test_rows_of_a_plan(two_people, how):
     plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
-    fill = Fill(ALL[how], ALL[how])
+    fill = Fill(ALL[how], OF_PEOPLE.get(how, ALL[how]))
     for pathway in plan.pathways:
         told = []
         row, hole = fill_pathway(plan, pathway, fill, on_level=lambda *level, told=told: told.append(level)), plan.working_hole(pathway)
@@ -178,7 +179,7 @@ def test_rows_of_a_plan(two_people, how):
         assert torch.equal(row[~hole], seen[~hole])
         assert torch.equal(row, seen) == (how == "photo")
         assert how == "photo" or told[-1][0] == told[-1][1], "it says when it is done"
-        assert how == "network" or torch.equal(row, fill_pathway(plan, pathway, how)), "a name is the same of both"
+        assert how == "network" or torch.equal(row, fill_pathway(plan, pathway, how)), "which is what the name stands for"
     with pytest.raises(ValueError, match="initialize is 'x', but it must be one of exemplar, smooth, telea, navier-stokes, photo"):
         fill_pathway(plan, plan.pathways[0], "x")
 
