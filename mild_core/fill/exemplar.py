@@ -34,7 +34,7 @@ SOFT = 2.0  # pixels of the coarsest level, sigma of the Gaussian under which th
 SOFT_TURNS = 4  # of the search for what is like the layout
 CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
 CONFIDENCE_DECAY = 2.5  # by the pixel, see `exemplar_fill`; Wexler, section 3.2, has 1.3
-LAYOUT_DECAY = 1.3
+LAYOUT_DECAY = 1.3  # the same on the coarsest level
 
 
 def exemplar_fill(
@@ -151,7 +151,7 @@ class _Search:
         inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
-        trust = -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]  # the logarithm: 2.5^-d vanishes deep in a hole
+        trust = -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]  # the logarithm: the power vanishes deep in a hole
         self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
@@ -181,11 +181,12 @@ class _Search:
 
     def _lay_out(self) -> None:
         """Match every target with what is like the layout in large: all patches are compared as they are under a Gaussian."""
-        sharp, self.image = self.image, blur(self.image, SOFT)
+        sharp = self.image, self.source_rows
+        self.image = blur(self.image, SOFT)
         self.source_rows = self._strips(self.image)
         for turn in range(SOFT_TURNS):
             self.improve(STEPS[turn % len(STEPS)], widest=max(self.size))
-        self.image, self.source_rows = sharp, self._strips(sharp)
+        self.image, self.source_rows = sharp
         self._compare_all()
 
     def field(self) -> Tensor:

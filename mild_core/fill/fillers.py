@@ -14,16 +14,20 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from .exemplar import CONFIDENCE_DECAY, LAYOUT_DECAY, exemplar_fill
+from ..plan.layers import Role
+from .exemplar import CONFIDENCE_DECAY, exemplar_fill
 from .network import InpaintingNetwork, Sides, network_fill
 from .smooth import smooth_fill
 from .spread import spread_fill
 
-__all__ = ["FILLERS", "OF_PEOPLE", "Fill", "Filler", "Initialization", "OnLevel", "network_filler"]
+__all__ = ["DECAYS", "FILLERS", "OF_PEOPLE", "Fill", "Filler", "Initialization", "OnLevel", "network_filler"]
 
 Initialization = Literal["exemplar", "smooth", "telea", "navier-stokes", "photo"]
 OnLevel = Callable[[int, int], None]
 """on_level(done, total): how far the filler is."""
+
+DECAYS: Mapping[Role, float] = {"background": CONFIDENCE_DECAY, "person": 1.3}
+"""Of the exemplar fill, by what is filled: of what is cut at a hole's rim, such as a badge, less goes on into a person than into a wall."""
 
 
 class Filler(Protocol):
@@ -36,7 +40,7 @@ class Filler(Protocol):
 
 
 def _exemplar(
-    image: Tensor, hole: Tensor, source: Tensor, seed: int = 0, on_level: OnLevel | None = None, decay: float = CONFIDENCE_DECAY
+    image: Tensor, hole: Tensor, source: Tensor, seed: int = 0, on_level: OnLevel | None = None, decay: float = DECAYS["background"]
 ) -> Tensor:
     return exemplar_fill(image, hole, source, decay=decay, seed=seed, on_level=on_level)
 
@@ -71,8 +75,8 @@ FILLERS: Mapping[str, Filler] = {
 lines on, "photo" leaves what is there (for samplers that start from pure noise)."""
 
 
-OF_PEOPLE: Mapping[str, Filler] = {**FILLERS, "exemplar": partial(_exemplar, decay=LAYOUT_DECAY)}
-"""The same for what is hidden of people: what is cut at the rim, such as a badge, is less often to go on."""
+OF_PEOPLE: Mapping[str, Filler] = {**FILLERS, "exemplar": partial(_exemplar, decay=DECAYS["person"])}
+"""The same for what is hidden of people."""
 
 
 def network_filler(network: InpaintingNetwork, sides: Sides) -> Filler:

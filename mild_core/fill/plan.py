@@ -8,13 +8,13 @@ from torch import Tensor
 from ..plan.layers import LayerPlan, Pathway
 from ..scene.blur import blur
 from ..scene.resize import resized
-from .exemplar import CONFIDENCE_DECAY, LAYOUT_DECAY, exemplar_fill
-from .fillers import Fill, Initialization, OnLevel
+from .exemplar import exemplar_fill
+from .fillers import DECAYS, Fill, Initialization, OnLevel
 
 __all__ = ["copy_detail", "fill_pathway"]
 
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
-LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian below which a picture is the row's, and above which it is copied
+LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian that parts what is the row's, in large, from what is copied
 LEAST_LARGE = 4.0  # pixels of that: half a patch
 
 
@@ -62,8 +62,7 @@ def copy_detail(
     size = min(pathway.crop.width, longest)
     image, hole, source = _seen(plan, pathway, size)
     layout = resized(row, size, size).to(image)
-    decay = CONFIDENCE_DECAY if pathway.role == "background" else LAYOUT_DECAY
-    copied = exemplar_fill(image, hole, source, layout=layout, decay=decay, seed=seed, on_level=on_level)
+    copied = exemplar_fill(image, hole, source, layout=layout, decay=DECAYS[pathway.role], seed=seed, on_level=on_level)
     inside = hole[..., None]
     in_large = blur((layout - copied) * inside, max(LARGE * size, LEAST_LARGE))  # outside of the hole nothing lacks
     return torch.where(inside, (copied + in_large).clamp(0, 1), copied)

@@ -91,9 +91,9 @@ def test_every_pixel_is_copied_even_where_no_patch_fits():
 
 
 def test_a_hole_so_deep_that_confidence_vanishes(monkeypatch):
-    monkeypatch.setattr("mild_core.fill.exemplar.CONFIDENCE_DECAY", 1e10)
+    monkeypatch.setattr("mild_core.fill.exemplar.LAYOUT_DECAY", 1e10)  # of the coarsest level, which `decay` does not change
     image, hole = stripes(64, 64), disc(64, 64, 32, 32, 16)
-    filled = exemplar_fill(image, hole)
+    filled = exemplar_fill(image, hole, decay=1e10)
     assert filled.isfinite().all()
     assert filled[hole > 0.5].std() > 0.1
 
