@@ -2,7 +2,8 @@
 
 A smooth fill, or a picture that is given, lays the hole out on a small scale. A layout is soft, and in sharp company the patches
 most like it are the dull ones: so at first photo and layout are compared under one Gaussian, which leaves of both what the layout
-knows. From there to full size two steps alternate (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
+knows, and on the coarse levels patches are compared by how rough they are too (Newson et al., "Video Inpainting of Complex Scenes",
+SIAM Journal on Imaging Sciences 2014). From there to full size two steps alternate (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
   search  for every patch that touches the hole, the most similar patch of the allowed source, by PatchMatch
           (Barnes et al., SIGGRAPH 2009), all patches at once: a patch tries the offsets its neighbours at distance
           1 to 8 have found (jump flooding) and random offsets in a shrinking window;
@@ -13,7 +14,7 @@ Everything is tensor work over all patches, so the same code runs on a CPU and o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,8 @@ SOFT_TURNS = 4  # of the search for what is like the layout
 CACHE_ROWS = 1024  # patches compared at once on a CPU: what its cache holds
 CONFIDENCE_DECAY = 2.5  # by the pixel, see `exemplar_fill`; Wexler, section 3.2, has 1.3
 LAYOUT_DECAY = 1.3  # the same on the coarsest level
+ROUGH_LEVELS = 2  # the coarsest, on which roughness counts
+ROUGHNESS = 50.0  # what its squared difference counts, when a colour's counts 1
 
 
 def exemplar_fill(
@@ -73,6 +76,9 @@ def exemplar_fill(
         return laid_out
 
     levels = _pyramid(laid_out, hole, source)
+    rough = math.sqrt(ROUGHNESS) * _roughness(image, source, radius=2 ** (len(levels) - 1))
+    for level in levels[-ROUGH_LEVELS:]:
+        level.image = torch.cat([level.image, _shrunk(rough, level.hole.shape)], -1)
     generator = torch.Generator(image.device).manual_seed(seed)
     field = None
     for done, level in enumerate(reversed(levels), start=1):
@@ -86,12 +92,12 @@ def exemplar_fill(
         field = search.field()
         if on_level is not None:
             on_level(done, len(levels))
-    return torch.where(hole[..., None], search.image, image)
+    return torch.where(hole[..., None], search.image[..., :3], image)
 
 
 @dataclass
 class _Level:
-    image: Tensor  # [H, W, 3], the hole laid out
+    image: Tensor  # [H, W, 3], the hole laid out; [H, W, 5] with how rough it is
     hole: Tensor  # [H, W] bool
     centres: Tensor  # [H, W] bool: where a patch lies in the source whole
 
@@ -100,6 +106,24 @@ def _whole_patches(source: Tensor) -> Tensor:
     """Where a patch centred on the pixel lies in `source` [H, W] whole, and in the picture."""
     outside = F.pad((~source).float()[None, None], [RADIUS] * 4, value=1.0)
     return F.max_pool2d(outside, 2 * RADIUS + 1, stride=1)[0, 0] == 0
+
+
+def _roughness(image: Tensor, source: Tensor, radius: int) -> Tensor:
+    """How much brightness changes across and down from pixel to pixel, mean over the source within `radius`: [H, W, 2].
+
+    Off the source it is carried on smoothly: a hole is as rough as what is around it.
+    """
+    grey, known = image.mean(-1), source.float()
+    across = F.pad(grey.diff(dim=1).abs(), (0, 1)), F.pad(known[:, 1:] * known[:, :-1], (0, 1))
+    down = F.pad(grey.diff(dim=0).abs(), (0, 0, 0, 1)), F.pad(known[1:] * known[:-1], (0, 0, 0, 1))
+    means, weights = zip(*(_mean_around(*change, radius) for change in (across, down)), strict=True)
+    return smooth_fill(torch.stack(means, -1), source & (torch.minimum(*weights) > 0))
+
+
+def _mean_around(plane: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """The weighted mean of a plane [H, W] in the square around each pixel, and the mean weight there."""
+    total, weights = F.avg_pool2d(torch.stack([plane * weight, weight])[None], 2 * radius + 1, stride=1, padding=radius)[0]
+    return total / weights.clamp(min=1e-6), weights
 
 
 def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
@@ -122,8 +146,8 @@ def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
         image = torch.where(known > 0, colour / known.clamp(min=1e-6), everything)
 
 
-def _shrunk(image: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(image.permute(2, 0, 1)[None], size, mode="area")[0].permute(1, 2, 0)
+def _shrunk(image: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(image.permute(2, 0, 1)[None], tuple(size), mode="area")[0].permute(1, 2, 0)
 
 
 class _Search:
@@ -137,7 +161,8 @@ class _Search:
         self.chunk = CACHE_ROWS if device.type == "cpu" else 1 << 20
         self.targets = grow(level.hole, RADIUS * math.sqrt(2)).nonzero()  # [T, 2]
         self.row_of = torch.full((height, width), -1, dtype=torch.long, device=device)
-        self.row_of[self.targets[:, 0], self.targets[:, 1]] = torch.arange(len(self.targets), device=device)
+        self.every = torch.arange(len(self.targets), device=device)
+        self.row_of[self.targets[:, 0], self.targets[:, 1]] = self.every
         self.sources = level.centres.nonzero()  # [S, 2]
         self.is_source = level.centres.reshape(-1)
         steps = torch.arange(-RADIUS, RADIUS + 1, device=device)
@@ -157,14 +182,17 @@ class _Search:
 
         self.source_rows = self._strips(level.image)
         weight = self._strips(self.confidence[..., None], outside=0.0)
-        self.weight = self._patches(weight, self.targets)  # [T, P]
-        self.weight = (self.weight / self.weight.sum(1, keepdim=True).clamp(min=1e-8)).repeat_interleave(3, 1)
+        weight = self._patches(weight, self.targets)  # [T, P]
+        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-8)
+        channels = torch.arange(level.image.shape[2], device=device)
+        self.weight = weight.repeat_interleave(len(channels), 1)  # [T, P*C]
+        self.of_colours = self.weight * (channels < 3).repeat(len(self.offsets))
 
         self.match = self._start(coarser)
         if coarser is None:
             self._lay_out()
         else:
-            self.distance = torch.ones(len(self.targets), device=device)
+            self.unlike = torch.ones(len(self.targets), device=device)
         self.vote()
 
     def _start(self, coarser: Tensor | None) -> Tensor:
@@ -180,14 +208,15 @@ class _Search:
         return torch.where(usable[:, None], doubled, random)
 
     def _lay_out(self) -> None:
-        """Match every target with what is like the layout in large: all patches are compared as they are under a Gaussian."""
+        """Match every target with what is like the layout in large, and as rough: colours are compared as they are under a Gaussian."""
         sharp = self.image, self.source_rows
-        self.image = blur(self.image, SOFT)
+        self.image = torch.cat([blur(self.image[..., :3], SOFT), self.image[..., 3:]], -1)
         self.source_rows = self._strips(self.image)
         for turn in range(SOFT_TURNS):
             self.improve(STEPS[turn % len(STEPS)], widest=max(self.size))
         self.image, self.source_rows = sharp
         self._compare_all()
+        self.unlike = self._in_colour()
 
     def field(self) -> Tensor:
         """The matches as a map [H, W, 2], -1 where a pixel is no target."""
@@ -210,14 +239,15 @@ class _Search:
             shift = torch.randint(-window, window + 1, self.match.shape, generator=self.generator, device=self.hole.device)
             self._try(self.match + shift, None)
             window //= 4
+        self.unlike = self._in_colour()
 
     def vote(self, sharpness: float = 1.0) -> None:
         """Every hole pixel becomes the weighted mean of what the patches over it propose (Wexler, eq. 4)."""
-        spread = torch.quantile(self.distance[: 1 << 20], 0.75).clamp(min=1e-6)
-        unlikeness = sharpness * self.distance / (2 * spread)
+        spread = torch.quantile(self.unlike[: 1 << 20], 0.75).clamp(min=1e-6)
+        unlikeness = sharpness * self.unlike / (2 * spread)
         weight = torch.softmax(self.over_trust - unlikeness[self.over], 1)  # [N, P]
         proposed = self.match[self.over] + self.offsets  # [N, P, 2]
-        colours = self.image.reshape(-1, 3)[proposed[..., 0] * self.size[1] + proposed[..., 1]]
+        colours = self.image.flatten(0, 1)[proposed[..., 0] * self.size[1] + proposed[..., 1]]
         self.image[self.pixels[:, 0], self.pixels[:, 1]] = (colours * weight[..., None]).sum(1)
 
     def _allowed(self, centre: Tensor) -> Tensor:
@@ -228,14 +258,18 @@ class _Search:
 
     def _compare_all(self) -> None:
         self.target_patches = self._patches(self._strips(self.image), self.targets)
-        self.distance = self._compare(self.match, torch.arange(len(self.targets), device=self.hole.device))
+        self.distance = self._compare(self.match, self.every, self.weight)
 
-    def _compare(self, centre: Tensor, rows: Tensor) -> Tensor:
+    def _in_colour(self) -> Tensor:
+        """How unlike every match is in colour alone, by which it votes: how rough it is, the hole need not know well."""
+        return self.distance if self.image.shape[2] == 3 else self._compare(self.match, self.every, self.of_colours)
+
+    def _compare(self, centre: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
         """Weighted mean squared difference between the target patches `rows` and the source patches at `centre`. [T]"""
         parts = []
         for some_centre, some_rows in zip(centre.split(self.chunk), rows.split(self.chunk), strict=True):
             difference = self._patches(self.source_rows, some_centre).sub_(self.target_patches[some_rows])
-            parts.append(difference.square_().mul_(self.weight[some_rows]).sum(1))
+            parts.append(difference.square_().mul_(weight[some_rows]).sum(1))
         return torch.cat(parts)
 
     def _try(self, centre: Tensor, usable: Tensor | None) -> None:
@@ -247,7 +281,7 @@ class _Search:
         if not len(rows):
             return
         centre = centre[rows]
-        distance = self._compare(centre, rows)
+        distance = self._compare(centre, rows, self.weight)
         better = distance < self.distance[rows]
         self.match[rows[better]] = centre[better]
         self.distance[rows[better]] = distance[better]

@@ -16,6 +16,7 @@ __all__ = ["copy_detail", "fill_pathway"]
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
 LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian that parts what is the row's, in large, from what is copied
 LEAST_LARGE = 4.0  # pixels of that: half a patch
+FINE = 1.5  # pixels, sigma of the Gaussian that what is finest lies below
 
 
 def fill_pathway(
@@ -49,6 +50,7 @@ def copy_detail(
     pathway: Pathway,
     row: Tensor,
     *,
+    fine: float = 1.0,
     longest: int = LONGEST_COPIED,
     seed: int = 0,
     on_level: OnLevel | None = None,
@@ -56,7 +58,9 @@ def copy_detail(
     """A denoised row [S, S, 3] with its hole painted again, in patches of what the row may copy from.
 
     The row says where things are, the patches what they look like close to: whatever is much larger than a patch is
-    the row's. Where nothing may be copied, the row stays.
+    the row's. Where nothing may be copied, the row stays. `fine` (0..1) is the patches' share of what is finest, which nothing
+    known can place: less of it is softer, and nearer to the truth by squared error and SSIM.
+
     Returns the crop in the photo's own resolution, but at most `longest` pixels a side: [T, T, 3] in 0..1.
     """
     size = min(pathway.crop.width, longest)
@@ -64,8 +68,9 @@ def copy_detail(
     layout = resized(row, size, size).to(image)
     copied = exemplar_fill(image, hole, source, layout=layout, decay=DECAYS[pathway.role], seed=seed, on_level=on_level)
     inside = hole[..., None]
-    in_large = blur((layout - copied) * inside, max(LARGE * size, LEAST_LARGE))  # outside of the hole nothing lacks
-    return torch.where(inside, (copied + in_large).clamp(0, 1), copied)
+    lacking = (layout - copied) * inside  # outside of the hole nothing lacks
+    given = blur(lacking, max(LARGE * size, LEAST_LARGE)) + (1 - fine) * (lacking - blur(lacking, FINE))
+    return torch.where(inside, (copied + given).clamp(0, 1), copied)
 
 
 def _seen(plan: LayerPlan, pathway: Pathway, size: int) -> tuple[Tensor, Tensor, Tensor]:

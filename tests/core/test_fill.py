@@ -79,9 +79,20 @@ def test_a_soft_layout_does_not_choose_what_is_dull(monkeypatch):
     image = torch.cat([striped, torch.full((96, 96), 0.4)], 1)[..., None].expand(96, 192, 3)
     hole, layout = disc(96, 192, 48, 96, 24), torch.full((96, 192, 3), 0.5)
     middle = disc(96, 192, 48, 96, 10) > 0.5
+    monkeypatch.setattr("mild_core.fill.exemplar.ROUGHNESS", 0.0)  # by which the wall would be ruled out
     assert exemplar_fill(image, hole, layout=layout)[middle].std() > 0.17, "the stripes have 0.3"
     monkeypatch.setattr("mild_core.fill.exemplar.SOFT", 0.0)
     assert exemplar_fill(image, hole, layout=layout)[middle].std() < 0.15, "compared as they are, the wall is nearer"
+
+
+def test_a_hole_is_as_rough_as_what_is_around_it(monkeypatch):
+    """Gravel beside a plain wall of its mean, which a layout cannot tell apart, with the hole in the gravel."""
+    gravel = 0.5 + 0.2 * torch.randn(96, 144, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    image = torch.cat([gravel, torch.full((96, 96), 0.5)], 1)[..., None].expand(96, 240, 3)
+    hole, middle = disc(96, 240, 48, 96, 24), disc(96, 240, 48, 96, 12) > 0.5
+    assert exemplar_fill(image, hole)[middle].std() > 0.1, "the gravel has 0.18"
+    monkeypatch.setattr("mild_core.fill.exemplar.ROUGHNESS", 0.0)
+    assert exemplar_fill(image, hole)[middle].std() < 0.05, "by colour alone the wall is nearer"
 
 
 def test_every_pixel_is_copied_even_where_no_patch_fits():
