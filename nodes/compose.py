@@ -48,18 +48,28 @@ class DecodeLayers(io.ComfyNode):
                     tooltip="How what was painted meets the photo. matched: in colour, sharpness and grain, as the photo has them around "
                     "the hole. poisson: besides, without any step at the edge. feather: blended as it is.",
                 ),
+                io.Float.Input(
+                    "fine_detail",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Where detail is copied: the patches' share of the finest, below some 2 pixels; the rest is as sampled. 1: as sharp "
+                    "as the photo. Less: softer, and nearer to what was there.",
+                ),
             ],
             outputs=[LayersSocket.Output(display_name="layers", tooltip="The background and every person, each as big as the photo.")],
         )
 
     @classmethod
-    def execute(cls, samples, plan, vae, detail="as sampled", seam="matched") -> io.NodeOutput:
+    def execute(cls, samples, plan, vae, detail="as sampled", seam="matched", fine_detail=1.0) -> io.NodeOutput:
         plan = one_photo(plan)  # before the work, not after it
         rows = vae.decode(samples["samples"])
         rows = rows.reshape(-1, *rows.shape[-3:])  # video VAEs decode to frames; a row is one picture
         if detail == "copied":
             check_rows(plan, rows)
-            rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], on_level=told))
+            rows = each_row(plan, lambda index, pathway, told: copy_detail(plan, pathway, rows[index], fine=fine_detail, on_level=told))
         with host.progress(len(plan.pathways)) as report:
             return io.NodeOutput(make_layers(plan, rows, seam=seam, on_row=lambda done, _: report(done)))
 

@@ -53,8 +53,9 @@ METHODS = {
     "model": "exemplar fill + model",
     "matched": "the same, matched",
     "detail": "the same, copied",
+    "soft": "copied but the finest",
 }
-OF_MODEL = ("noise", "model", "matched", "detail")
+OF_MODEL = ("noise", "model", "matched", "detail", "soft")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
 WORKING_SIZE = 384  # what MILD Encode Layers takes for the bundled model
 INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
@@ -130,8 +131,9 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
     else:
         rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
     start = time.perf_counter()
-    if method == "detail":
-        rows = [copy_detail(case.plan, *pair) for pair in zip(case.plan.pathways, rows, strict=True)]
+    if method in ("detail", "soft"):
+        fine = 0.0 if method == "soft" else 1.0
+        rows = [copy_detail(case.plan, *pair, fine=fine) for pair in zip(case.plan.pathways, rows, strict=True)]
     picture = compose(make_layers(case.plan, rows, seam="matched" if method in ("matched", "detail") else "feather")).image
     return picture, shared + time.perf_counter() - start
 

@@ -3,7 +3,8 @@
 A smooth fill, or a picture that is given, lays the hole out on a small scale. A layout is soft, and in sharp company the patches
 most like it are the dull ones: so at first photo and layout are compared under one Gaussian, which leaves of both what the layout
 knows, and on the coarse levels patches are compared by how rough they are too (Newson et al., "Video Inpainting of Complex Scenes",
-SIAM Journal on Imaging Sciences 2014). From there to full size two steps alternate (Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007):
+SIAM Journal on Imaging Sciences 2014). From there to full size two steps alternate (Wexler, Shechtman, Irani, "Space-Time
+Completion of Video", PAMI 2007):
   search  for every patch that touches the hole, the most similar patch of the allowed source, by PatchMatch
           (Barnes et al., SIGGRAPH 2009), all patches at once: a patch tries the offsets its neighbours at distance
           1 to 8 have found (jump flooding) and random offsets in a shrinking window;

@@ -16,7 +16,7 @@ __all__ = ["copy_detail", "fill_pathway"]
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
 LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian that parts what is the row's, in large, from what is copied
 LEAST_LARGE = 4.0  # pixels of that: half a patch
-FINE = 1.5  # pixels, sigma of the Gaussian that what is finest lies below
+FINE = 1.5  # pixels of the crop that is painted: sigma of the Gaussian that leaves nothing of what is finest
 
 
 def fill_pathway(
@@ -62,7 +62,10 @@ def copy_detail(
     known can place: less of it is softer, and nearer to the truth by squared error and SSIM.
 
     Returns the crop in the photo's own resolution, but at most `longest` pixels a side: [T, T, 3] in 0..1.
+    Raises ValueError when `fine` is out of its range.
     """
+    if not 0 <= fine <= 1:
+        raise ValueError(f"fine is {fine}, but it must be from 0 to 1")
     size = min(pathway.crop.width, longest)
     image, hole, source = _seen(plan, pathway, size)
     layout = resized(row, size, size).to(image)

@@ -21,6 +21,7 @@ from mild_core.fill import (
 )
 from mild_core.plan import make_plan
 from mild_core.scene import choose
+from mild_core.scene.blur import blur
 from mild_core.scene.masks import distance_inside
 
 
@@ -317,6 +318,28 @@ def test_what_is_painted_in_copies_keeps_the_colours_of_the_row(two_people):
     deep = distance_inside(hole) > 6
     assert deep.any()
     assert (row[deep].mean(0) - tint).abs().max() < 0.15
+
+
+def test_what_is_finest_is_shared_between_copies_and_row(two_people):
+    """With a flat row: the less of the copies' finest, the less there is; what is coarser stays as it is."""
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    pathway, flat = plan.pathways[0], torch.full((64, 64, 3), 0.5)
+    none, half, whole = (copy_detail(plan, pathway, flat, fine=share) for share in (0.0, 0.5, 1.0))
+    hole = plan.working_hole(pathway, len(none))
+    seen = plan.working_image(pathway, two_people.photo[0], len(none))
+    assert torch.equal(none[~hole], seen[~hole])
+    deep = distance_inside(hole) > 5
+    fine = [(x - blur(x, 1.5))[deep].std() for x in (none, half, whole)]
+    assert fine[0] < 0.35 * fine[2]
+    assert torch.allclose(half[deep], (none + whole)[deep] / 2, atol=0.01)
+    assert (blur(none, 4.0) - blur(whole, 4.0))[deep].abs().max() < 0.02
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_out_of_range_is_refused(two_people, share):
+    plan = make_plan(two_people.erasing(choose("1,3", two_people.people)), working_size=64)
+    with pytest.raises(ValueError, match=f"fine is {share}, but it must be from 0 to 1"):
+        copy_detail(plan, plan.pathways[0], torch.full((64, 64, 3), 0.5), fine=share)
 
 
 @pytest.mark.parametrize("longest", [1024, 48])
