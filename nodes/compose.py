@@ -55,8 +55,8 @@ class DecodeLayers(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="Where detail is copied: the patches' share of the finest, below some 2 pixels; the rest is as sampled. 1: as sharp "
-                    "as the photo. Less: softer, and nearer to what was there.",
+                    tooltip="Where detail is copied: the patches' share of the finest, below some 3 pixels; the rest is as sampled. 1: as "
+                    "sharp as the photo. Less: softer, and nearer to what was there.",
                 ),
             ],
             outputs=[LayersSocket.Output(display_name="layers", tooltip="The background and every person, each as big as the photo.")],

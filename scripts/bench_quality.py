@@ -43,6 +43,7 @@ from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import Completion, LayerPlan, make_plan  # noqa: E402
 from mild_core.scene import from_masks, split_people  # noqa: E402
+from mild_core.scene.blur import blur  # noqa: E402
 
 METHODS = {
     "telea": "Telea",
@@ -53,12 +54,16 @@ METHODS = {
     "model": "exemplar fill + model",
     "matched": "the same, matched",
     "detail": "the same, copied",
-    "soft": "copied but the finest",
+    "soft": "the same, a tenth of the finest copied",
+    "known": "the truth in large, its detail misplaced",
 }
 OF_MODEL = ("noise", "model", "matched", "detail", "soft")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
 WORKING_SIZE = 384  # what MILD Encode Layers takes for the bundled model
 INPAINT_RADIUS = 5  # pixels, of OpenCV's two methods
+FINE_DETAIL = 0.1  # of MILD Decode Layers, for "soft"
+IN_LARGE = 4.0  # pixels, sigma of the Gaussian above which "known" has the truth
+MISPLACED = (8, 16)  # pixels down and across
 SHEET_WIDTH, SHEET_ROWS = 1800, 8
 
 Patch = Callable[[Any, Any, LayerPlan], Any]
@@ -124,6 +129,8 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
         flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
         filled = cv2.inpaint(photo, case.hole.numpy().astype(np.uint8), INPAINT_RADIUS, flag)
         return torch.from_numpy(np.asarray(filled, np.float32) / 255), time.perf_counter() - start
+    if method == "known":
+        return _known_in_large(case.truth.background, case.hole, case.truth.photo), time.perf_counter() - start
     rows: Tensor | list[Tensor]
     if method in OF_MODEL:
         assert sample is not None, "main leaves the model's methods out where there is nothing to sample with"
@@ -132,10 +139,17 @@ def erase(method: str, case: Case, sample: Sample | None, denoise: float) -> tup
         rows, shared = case.fill("smooth" if method == "smooth" else "exemplar")
     start = time.perf_counter()
     if method in ("detail", "soft"):
-        fine = 0.0 if method == "soft" else 1.0
+        fine = FINE_DETAIL if method == "soft" else 1.0
         rows = [copy_detail(case.plan, *pair, fine=fine) for pair in zip(case.plan.pathways, rows, strict=True)]
     picture = compose(make_layers(case.plan, rows, seam="matched" if method in ("matched", "detail") else "feather")).image
     return picture, shared + time.perf_counter() - start
+
+
+def _known_in_large(truth: Tensor, hole: Tensor, photo: Tensor) -> Tensor:
+    """No method but a bound: whoever knows all that is large in the hole, and of detail all but where it lies, paints this [H, W, 3]."""
+    in_large = blur(truth, IN_LARGE)
+    detail = (truth - in_large).roll(MISPLACED, (0, 1))
+    return torch.where(hole[..., None], (in_large + detail).clamp(0, 1), photo)
 
 
 def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str, scheduler: str) -> Sample:

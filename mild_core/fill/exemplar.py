@@ -187,7 +187,8 @@ class _Search:
         weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-8)
         channels = torch.arange(level.image.shape[2], device=device)
         self.weight = weight.repeat_interleave(len(channels), 1)  # [T, P*C]
-        self.of_colours = self.weight * (channels < 3).repeat(len(self.offsets))
+        self.rough = len(channels) > 3
+        self.of_colours = self.weight * (channels < 3).repeat(len(self.offsets)) if self.rough else self.weight
 
         self.match = self._start(coarser)
         if coarser is None:
@@ -263,7 +264,7 @@ class _Search:
 
     def _in_colour(self) -> Tensor:
         """How unlike every match is in colour alone, by which it votes: how rough it is, the hole need not know well."""
-        return self.distance if self.image.shape[2] == 3 else self._compare(self.match, self.every, self.of_colours)
+        return self._compare(self.match, self.every, self.of_colours) if self.rough else self.distance
 
     def _compare(self, centre: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
         """Weighted mean squared difference between the target patches `rows` and the source patches at `centre`. [T]"""

@@ -16,7 +16,7 @@ __all__ = ["copy_detail", "fill_pathway"]
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
 LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian that parts what is the row's, in large, from what is copied
 LEAST_LARGE = 4.0  # pixels of that: half a patch
-FINE = 1.5  # pixels of the crop that is painted: sigma of the Gaussian that leaves nothing of what is finest
+FINE = 2.0  # pixels of the crop that is painted: sigma of the Gaussian that leaves nothing of what is finest
 
 
 def fill_pathway(

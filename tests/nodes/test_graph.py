@@ -35,6 +35,12 @@ def sample(model, positive, negative, latent, steps=2, cfg=1.0, denoise=0.5):
     return common_ksampler(model, 7, steps, cfg, "euler", "normal", positive, negative, latent, denoise=denoise)[0]
 
 
+def fine(image):
+    """What a mean of 5×5 pixels leaves of an image [H, W, 3]."""
+    planes = image.permute(2, 0, 1)[None]
+    return (planes - torch.nn.functional.avg_pool2d(planes, 5, 1, 2, count_include_pad=False))[0].permute(1, 2, 0)
+
+
 def finish(pack, samples, plan, vae, **options):
     (layers,) = pack.nodes.DecodeLayers.execute(samples, plan, vae, **options).args
     return pack.nodes.ComposeLayers.execute(layers).args[:3]
@@ -71,6 +77,9 @@ def test_detail_is_copied_into_what_was_sampled(pack, mini):
     colours = scene.photo[0][~hole].reshape(-1, 3)
     far = [torch.cdist(image[0][hole], colours).amin(1).mean() for image in (copied, sampled)]
     assert far[0] < far[1], "what is copied has the photo's own colours"
+    softer, _, _ = finish(pack, samples, plan, vae, detail="copied", seam="feather", fine_detail=0.0)
+    whole, _, _ = finish(pack, samples, plan, vae, detail="copied", seam="feather")
+    assert fine(softer[0])[hole].std() < fine(whole[0])[hole].std()
     with pytest.raises(ValueError, match="samples hold 1 rows, but the plan has 2 pathways"):
         finish(pack, {"samples": samples["samples"][:1]}, plan, vae, detail="copied")
 
