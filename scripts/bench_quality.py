@@ -54,8 +54,8 @@ METHODS = {
     "model": "exemplar fill + model",
     "matched": "the same, matched",
     "detail": "the same, copied",
-    "soft": "the same, a tenth of the finest copied",
-    "known": "the truth in large, its detail misplaced",
+    "soft": "copied, a tenth of the finest",
+    "known": "truth, its detail misplaced",
 }
 OF_MODEL = ("noise", "model", "matched", "detail", "soft")
 SCORES = {"psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
