@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.blur import blur
-from ..scene.masks import distance_inside, grow
+from ..scene.masks import distance_inside
 from .smooth import smooth_fill
 
 __all__ = ["exemplar_fill"]
@@ -58,8 +58,9 @@ def exemplar_fill(
     coarsest level `LAYOUT_DECAY`^-d, for what is deep there is told by the layout): the more it is above 1, the more of what is cut at
     the rim goes on into the hole.
 
-    Pixels outside the hole come back unchanged. Nothing outside `source` is ever copied; where `source` holds no whole
-    patch, the hole shows the layout, or is filled smoothly from the source pixels there are (all known pixels when none).
+    Pixels outside the hole come back unchanged. Nothing outside `source` is ever copied, and what is neither hole nor source is not
+    compared with: it says nothing of what the hole shows. Where `source` holds no whole patch, the hole shows the layout, or is
+    filled smoothly from the source pixels there are (all known pixels when none).
     The same seed gives the same picture. `on_level(done, total)` is called after each pyramid level.
     Returns [H, W, 3] float32. Raises ValueError when the sizes differ.
     """
@@ -72,10 +73,10 @@ def exemplar_fill(
     if not hole.any():
         return image
     layout = smooth_fill(image, source if source.any() else ~hole) if layout is None else layout.to(image)
-    laid_out = torch.where(hole[..., None], layout, image)
     if not _whole_patches(source).any():
-        return laid_out
+        return torch.where(hole[..., None], layout, image)
 
+    laid_out = torch.where(source[..., None], image, layout)  # what is somebody else's, too: under a Gaussian it would reach what is known
     levels = _pyramid(laid_out, hole, source)
     rough = math.sqrt(ROUGHNESS) * _roughness(image, source, radius=2 ** (len(levels) - 1))
     for level in levels[-ROUGH_LEVELS:]:
@@ -98,15 +99,20 @@ def exemplar_fill(
 
 @dataclass
 class _Level:
-    image: Tensor  # [H, W, 3], the hole laid out; [H, W, 5] with how rough it is
+    image: Tensor  # [H, W, 3], laid out where it is not source; [H, W, 5] with how rough it is
     hole: Tensor  # [H, W] bool
+    known: Tensor  # [H, W] bool: where some of the pixel is source; what is neither hole nor known is somebody else's
     centres: Tensor  # [H, W] bool: where a patch lies in the source whole
 
 
 def _whole_patches(source: Tensor) -> Tensor:
     """Where a patch centred on the pixel lies in `source` [H, W] whole, and in the picture."""
-    outside = F.pad((~source).float()[None, None], [RADIUS] * 4, value=1.0)
-    return F.max_pool2d(outside, 2 * RADIUS + 1, stride=1)[0, 0] == 0
+    return ~_touching(F.pad(~source, [RADIUS] * 4, value=True))[RADIUS:-RADIUS, RADIUS:-RADIUS]
+
+
+def _touching(mask: Tensor) -> Tensor:
+    """Where a patch centred on the pixel holds any of `mask` [H, W]. Bool."""
+    return F.max_pool2d(mask.float()[None, None], 2 * RADIUS + 1, stride=1, padding=RADIUS)[0, 0] > 0
 
 
 def _roughness(image: Tensor, source: Tensor, radius: int) -> Tensor:
@@ -130,10 +136,10 @@ def _mean_around(plane: Tensor, weight: Tensor, radius: int) -> tuple[Tensor, Te
 def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
     """Levels from fine to coarse, halving until the hole is `DEPTH` pixels deep or the picture small."""
     levels = []
-    known = (~hole).float()[..., None]
+    outside, known = (~hole).float()[..., None], source.float()[..., None]
     while True:
-        hole = known[..., 0] <= 0
-        levels.append(_Level(image, hole, _whole_patches(source)))
+        hole = outside[..., 0] <= 0
+        levels.append(_Level(image, hole, known[..., 0] > 0, _whole_patches(source)))
         depth = float(distance_inside(hole).max())
         if min(hole.shape) // 2 < COARSEST or depth <= DEPTH:
             return levels
@@ -143,6 +149,7 @@ def _pyramid(image: Tensor, hole: Tensor, source: Tensor) -> list[_Level]:
             return levels
         source = smaller_source
         # a coarse pixel is the mean of its known pixels only, and the layout's when it has none
+        outside = _shrunk(outside, size)
         colour, everything, known = _shrunk(image * known, size), _shrunk(image, size), _shrunk(known, size)
         image = torch.where(known > 0, colour / known.clamp(min=1e-6), everything)
 
@@ -160,7 +167,7 @@ class _Search:
         device = level.image.device
         self.size = (height, width)
         self.chunk = CACHE_ROWS if device.type == "cpu" else 1 << 20
-        self.targets = grow(level.hole, RADIUS * math.sqrt(2)).nonzero()  # [T, 2]
+        self.targets = _touching(level.hole).nonzero()  # [T, 2]
         self.row_of = torch.full((height, width), -1, dtype=torch.long, device=device)
         self.every = torch.arange(len(self.targets), device=device)
         self.row_of[self.targets[:, 0], self.targets[:, 1]] = self.every
@@ -168,23 +175,20 @@ class _Search:
         self.is_source = level.centres.reshape(-1)
         steps = torch.arange(-RADIUS, RADIUS + 1, device=device)
         self.offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)  # [P, 2]
-        depth = distance_inside(level.hole)
-        depth = torch.where(depth.isinf(), torch.full_like(depth, float(max(height, width))), depth)
-        self.confidence = decay ** -depth.to(device)
+        # the logarithm of how far a pixel is trusted: the power itself vanishes deep in a hole
+        trust = -math.log(decay) * distance_inside(~level.known).to(device)
         # the pixels the vote writes, and for each the patches over it
         self.pixels = level.hole.nonzero()
         around = self.pixels[:, None] - self.offsets  # [N, P, 2]
         inside = ((around >= 0) & (around < torch.tensor(self.size, device=device))).all(-1)
         around = around.clamp(min=0).minimum(torch.tensor([height - 1, width - 1], device=device))
         self.over = self.row_of[around[..., 0], around[..., 1]]
-        trust = -math.log(decay) * depth.to(device)[around[..., 0], around[..., 1]]  # the logarithm: the power vanishes deep in a hole
-        self.over_trust = trust.where(inside & (self.over >= 0), -torch.inf)
+        self.over_trust = trust[around[..., 0], around[..., 1]].where(inside & (self.over >= 0), -torch.inf)
         self.over = self.over.clamp(min=0)
 
         self.source_rows = self._strips(level.image)
-        weight = self._strips(self.confidence[..., None], outside=0.0)
-        weight = self._patches(weight, self.targets)  # [T, P]
-        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-8)
+        compared = trust.where(level.hole | level.known, -torch.inf)  # what is somebody else's says nothing of what the hole shows
+        weight = self._patches(self._strips(compared[..., None], outside=-torch.inf), self.targets).softmax(1)  # [T, P]
         channels = torch.arange(level.image.shape[2], device=device)
         self.weight = weight.repeat_interleave(len(channels), 1)  # [T, P*C]
         self.rough = len(channels) > 3

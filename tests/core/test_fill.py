@@ -58,6 +58,21 @@ def test_nothing_is_copied_from_what_is_not_allowed():
     assert filled[hole > 0.5][:, 0].max() < 0.21, "no red came along"
 
 
+def test_what_is_somebody_elses_is_not_compared_with():
+    """A wall with a red poster, and beside the hole somebody in the poster's red: nothing of that goes on into the wall."""
+    image = 0.5 + 0.05 * torch.randn(64, 128, 3, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    red = torch.tensor([0.9, 0.1, 0.1])
+    image[20:44, 8:32], image[:, 88:] = red, red
+    hole, source = disc(64, 128, 32, 80, 12), (torch.arange(128) < 88).float().expand(64, 128)
+    filled = {
+        colour: exemplar_fill(image.where(source[..., None] > 0, torch.tensor(colour)), hole, source)
+        for colour in ((0.9, 0.1, 0.1), (0.1, 0.9, 0.1))
+    }
+    inside = (hole > 0.5) & (source > 0.5)
+    assert (filled[0.9, 0.1, 0.1][inside][:, 0] < 0.7).all(), "the wall goes on"
+    assert torch.equal(*(picture[inside] for picture in filled.values())), "whatever they wear"
+
+
 def stripes_of_two_colours():
     """Red stripes beside blue ones [96, 192, 3], with a hole in the middle; every pixel is at least 0.1."""
     rows = torch.where(torch.linspace(0, 1, 96)[:, None] * 24 % 1 > 0.5, 0.2, 0.0).expand(96, 96)
@@ -69,7 +84,7 @@ def test_a_layout_says_where_and_the_photo_says_what():
     image, hole = stripes_of_two_colours()
     middle = disc(96, 192, 48, 96, 10) > 0.5
     for colour, channel in (((0.7, 0.2, 0.2), 0), ((0.2, 0.2, 0.7), 2)):
-        filled = exemplar_fill(image, hole, layout=torch.tensor(colour).expand(96, 192, 3))[middle]
+        filled = torch.cat([exemplar_fill(image, hole, layout=torch.tensor(colour).expand(96, 192, 3), seed=n)[middle] for n in range(4)])
         assert (filled.argmax(1) == channel).float().mean() > 0.9, "the layout's colour"
         assert filled[:, channel].std() > 0.07, "with the stripes that the layout lacks"
 
