@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
 
-from ..mild_core.fill import fill_pathway
+from ..mild_core.fill import fill_pathway, without_others
 from ..mild_core.plan import LayerPlan, Pathway, make_plan, plan_of_fitting_size
 from ..mild_core.scene import choose
 from . import host
@@ -95,6 +95,13 @@ class EncodeLayers(io.ComfyNode):
                     tooltip="Bound on the megapixels of all layers together, where working_size is 0: with many people each is denoised "
                     "smaller, down to three quarters of what the checkpoint was trained on. 0: no bound.",
                 ),
+                io.Boolean.Input(
+                    "show_others",
+                    default=False,
+                    optional=True,
+                    tooltip="Whether a row shows the people it is not for. Off: they are smoothed away, so that the model does not carry "
+                    "their colours into what it paints. With hole_shows photo everybody is shown.",
+                ),
                 io.Mask.Input(
                     "effects",
                     optional=True,
@@ -133,6 +140,7 @@ class EncodeLayers(io.ComfyNode):
         prompts=(),
         megapixels=0.0,
         fill=None,
+        show_others=False,
     ) -> io.NodeOutput:
         if working_size and (working_size % 8 or working_size < 64):
             raise ValueError(f"working_size is {working_size}, but it must be a multiple of 8 and at least 64")
@@ -145,9 +153,11 @@ class EncodeLayers(io.ComfyNode):
         seed %= 1 << 63  # what a generator takes
         how = initialize if fill is None else fill
         rows = each_row(plan, lambda _, pathway, told: fill_pathway(plan, pathway, how, seed=seed, on_level=told))
+        shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
+        if shown != "photo" and not show_others:
+            rows = [without_others(plan, pathway, row) for pathway, row in zip(plan.pathways, rows, strict=True)]
         filled = torch.stack(rows)
         holes = torch.stack([plan.working_hole(p) for p in plan.pathways]).float()
-        shown = host.shown_in_hole(vae) if hole_shows == "auto" else hole_shows
         samples = host.encode_rows(vae, filled)
         seen = samples if shown == "filled" else host.encode_rows(vae, _seen(plan, shown, filled, holes))
         told = {"concat_latent_image": seen, "concat_mask": holes[:, None]}

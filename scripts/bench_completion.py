@@ -8,6 +8,7 @@ ships (`example_graphs.MINI`), whose attention method, denoise, steps and detail
 
     hull           bodies as MILD Split People guesses them: what nearer people cover of the convex hull
     figure         bodies of figures laid over what is seen, as MILD Morphology has them from the masks alone
+    others shown   figure, and every layer shows people it is not for, as show_others of MILD Encode Layers has it
     match parts    figure, and attention whose match_parts is 1: a hidden piece of clothing looks at what is seen of it
     pose, parsing, relations, pose + parsing, all   figure, and the adapter told these, at full strength; all else it is told is
                    black. The adapter comes in as artists have it: stock loader, Apply ControlNet, a hint for each layer
@@ -76,6 +77,7 @@ class Kind(NamedTuple):
     strength: float = 1.0
     match: float = 0.0  # match_parts of MILD Modulate Attention
     lora: Patch | None = None  # on the rows of people
+    others: bool = False  # show_others of MILD Encode Layers
 
 
 class Interval(NamedTuple):
@@ -85,7 +87,7 @@ class Interval(NamedTuple):
 
 
 def kinds_of(adapter: bool, strengths: list[float], lora: Path | None) -> dict[str, Kind]:
-    kinds = {"hull": Kind(False), COMPARED: Kind(True), "match parts": Kind(True, match=1.0)}
+    kinds = {"hull": Kind(False), COMPARED: Kind(True), "others shown": Kind(True, others=True), "match parts": Kind(True, match=1.0)}
     if adapter:
         kinds |= {"all" if told == GUIDANCE else " + ".join(told): Kind(True, told) for told in TOLD}
         kinds |= {f"all, strength {s:g}": Kind(True, GUIDANCE, s) for s in strengths}
@@ -153,10 +155,10 @@ def scores_of(truth: TrueScene, seed: int, kinds: dict[str, Kind], sample: Sampl
     cases = {False: Case.of(truth, scene), True: Case.of(truth, understood)}
     guidance = None if control is None else guidance_of(cases[True].plan)
     results = {}
-    for name, (figure, told, strength, match, lora) in kinds.items():
+    for name, (figure, told, strength, match, lora, others) in kinds.items():
         case, start = cases[figure], time.perf_counter()
         prompt = adapted(control, only(guidance, told), strength) if guidance is not None and told else None
-        rows = sample(case.plan, case.rows, asked.denoise, seed, patched(asked.method, match, lora), prompt=prompt)
+        rows = sample(case.plan, case.rows, asked.denoise, seed, patched(asked.method, match, lora), prompt=prompt, show_others=others)
         image = finished(case, rows, asked.detail)
         found = {score.__name__: score(image, case.truth, case.completed) for score in (psnr, ssim, haarpsi)}
         found["outline"] = psnr(image, case.truth, case.hole)

@@ -38,7 +38,7 @@ sys.path[0] = str(ROOT)  # in place of scripts/, whose modules are no one's to i
 from mild_core.compose import compose, make_layers  # noqa: E402
 from mild_core.data.library import PhotoLibrary  # noqa: E402
 from mild_core.data.scenes import TrueScene, make_scene  # noqa: E402
-from mild_core.fill import Initialization, copy_detail, fill_pathway  # noqa: E402
+from mild_core.fill import Initialization, copy_detail, fill_pathway, without_others  # noqa: E402
 from mild_core.metrics import haarpsi, psnr, ssim  # noqa: E402
 from mild_core.models.mini import WEIGHTS  # noqa: E402
 from mild_core.plan import Completion, LayerPlan, make_plan  # noqa: E402
@@ -84,6 +84,7 @@ class Sample(Protocol):
         patch: Patch | None = None,
         complete: Completion = "all",
         prompt: Prompt | None = None,
+        show_others: bool = False,
     ) -> Tensor: ...
 
 
@@ -186,6 +187,7 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
         patch: Patch | None = None,
         complete: Completion = "all",
         prompt: Prompt | None = None,
+        show_others: bool = False,
     ) -> Tensor:
         told = {
             **defaults,
@@ -197,6 +199,9 @@ def core_sampler(core: Path, weights: Path, steps: int, cfg: float, sampler: str
             "initialize": "smooth",  # replaced below by the fills that all methods share
         }
         positive, negative, latent, _ = encode.execute(scene=plan.scene, vae=vae, **told).args
+        if not show_others:
+            rows = zip(plan.pathways, fills, strict=True)
+            fills = torch.stack([without_others(plan, pathway, row) for pathway, row in rows])
         samples = vae.encode(fills)
         seen = {"concat_latent_image": samples}
         positive, negative = (node_helpers.conditioning_set_values(c, seen) for c in (positive, negative))

@@ -166,7 +166,8 @@ def omnieraser_controlnet() -> Graph:
 def omnieraser_layers() -> Graph:
     """OmniEraser in the crops of a plan: far apart people are separate, and nothing else of the photo changes."""
     prompts = {"positive": Out("guided", "CONDITIONING"), "negative": Out("guided", "CONDITIONING"), "vae": Out("vae", "VAE")}
-    nodes = erasing(flux_dev(-620), prompts, OMNI_SAMPLING, "as sampled", encoding={"complete": "nobody", "initialize": "smooth"})
+    encoding = {"complete": "nobody", "initialize": "smooth", "show_others": True}  # its network is shown the photo as it is
+    nodes = erasing(flux_dev(-620), prompts, OMNI_SAMPLING, "as sampled", encoding=encoding)
     del nodes["attend"]  # whose gains were found without it
     nodes["crops"] = Node(
         "MILDCropImage", "What each layer sees", (900, 980), (340, 60), {"plan": Out("encode", "plan"), "image": Out("photo", "IMAGE")}

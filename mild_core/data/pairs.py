@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..fill import exemplar_fill
+from ..fill import exemplar_fill, smooth_fill
 from .library import PhotoLibrary, cut_out, load_labels, load_photo
 
 __all__ = ["ROLES", "Pair", "Sketch", "fill_sketch", "make_pair", "mirror_at_random", "read_shards", "sketch_person", "write_shard"]
@@ -32,7 +32,7 @@ PERSON_SHARE = 0.3  # of the pairs
 @dataclass(frozen=True)
 class Pair:
     truth: Tensor  # [S, S, 3] uint8
-    fill: Tensor  # [S, S, 3] uint8, equal to the truth outside the hole, but for people pasted in front
+    fill: Tensor  # [S, S, 3] uint8, equal to the truth outside the hole, but for people pasted in front: they are smoothed away
     hole: Tensor  # [S, S] bool
     role: int  # index into ROLES
 
@@ -99,10 +99,10 @@ def mirror_at_random(sketch: Sketch, rng: np.random.Generator) -> Sketch:
 
 
 def fill_sketch(sketch: Sketch, rng: np.random.Generator) -> Tensor:
-    """What is shown, its hole filled from the source. [S, S, 3] uint8"""
+    """What a row of it is given: its hole filled from the source, and whoever was pasted in front smoothed away. [S, S, 3] uint8"""
     image = torch.from_numpy(sketch.shown.astype(np.float32) / 255)
     fill = exemplar_fill(image, torch.from_numpy(sketch.hole), torch.from_numpy(sketch.source), seed=int(rng.integers(1 << 31)))
-    return (fill * 255).round().byte()
+    return (smooth_fill(fill, torch.from_numpy(~sketch.front | sketch.hole)) * 255).round().byte()
 
 
 def _sketch_background(library: PhotoLibrary, persons: list, size: int, rng: np.random.Generator) -> Sketch | None:

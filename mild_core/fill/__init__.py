@@ -3,7 +3,7 @@
 from .exemplar import exemplar_fill
 from .fillers import FILLERS, OF_PEOPLE, Fill, Filler, Initialization, network_filler
 from .network import InpaintingNetwork, Sides, network_fill
-from .plan import copy_detail, fill_pathway
+from .plan import copy_detail, fill_pathway, without_others
 from .smooth import smooth_fill
 from .spread import spread_fill
 
@@ -22,4 +22,5 @@ __all__ = [
     "network_filler",
     "smooth_fill",
     "spread_fill",
+    "without_others",
 ]

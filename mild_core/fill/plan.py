@@ -10,8 +10,9 @@ from ..scene.blur import blur
 from ..scene.resize import resized
 from .exemplar import exemplar_fill
 from .fillers import DECAYS, Fill, Initialization, OnLevel
+from .smooth import smooth_fill
 
-__all__ = ["copy_detail", "fill_pathway"]
+__all__ = ["copy_detail", "fill_pathway", "without_others"]
 
 LONGEST_COPIED = 1024  # pixels a side: some four seconds a row with a hole of an eighth of it, eleven with a quarter, on two cores
 LARGE = 1 / 96  # of a crop's side: sigma of the Gaussian that parts what is the row's, in large, from what is copied
@@ -35,6 +36,15 @@ def fill_pathway(
     else:
         filled = filler(image, hole, source & ~hole, seed, on_level)
     return filled.to(image).where(hole[..., None], image)
+
+
+def without_others(plan: LayerPlan, pathway: Pathway, row: Tensor) -> Tensor:
+    """A row's picture [S, S, 3] with the people it is not for smoothed away: they take the average of what is around them.
+
+    A network carries the colours beside a hole into it. So the background does not get those of who stays, nor a body those of who
+    hid it. The hole is left as it is. Returns [S, S, 3], the dtype of `row`.
+    """
+    return smooth_fill(row, ~plan.working_others(pathway).to(row.device))
 
 
 def _of_photo(picture: Tensor, plan: LayerPlan) -> Tensor:

@@ -21,6 +21,7 @@ __all__ = ["Completion", "LayerPlan", "Pathway", "Role", "make_plan"]
 Role = Literal["background", "person"]
 Completion = Literal["nobody", "staying", "all"]
 PERSON_OVERLAP = 2.0  # pixels by which a person's hole reaches into what is visible: the edge holds the other's colour
+OTHERS_EDGE = 2.0  # pixels of a row: so far beside a mask the soft edge still has that person's colour
 NOISES = 16  # of each role: two people may get the same one, which harms nobody, and a sampler draws them all
 SMALLEST_HOLE = 12  # pixels of area; a smaller hidden part is an edge of the masks, not a part of a body
 
@@ -88,6 +89,15 @@ class LayerPlan:
     def working_hole(self, pathway: Pathway, size: int | None = None) -> Tensor:
         """The row's hole: [S, S] bool, true where any of the pixel is in it."""
         return _share(pathway, pathway.hole, size or self.working_size) > 0
+
+    def working_others(self, pathway: Pathway, size: int | None = None) -> Tensor:
+        """Where the row shows people it is not for: [S, S] bool, outside its hole, with the `OTHERS_EDGE` pixels around them.
+
+        Beyond the photo they repeat, as the photo does.
+        """
+        people = self.scene.union(tuple(p for p in self.scene.people if p.id != pathway.person))
+        shown = averaged(pathway.crop.cut(people).double()[None], size or self.working_size)[0]
+        return grow(shown > 0, OTHERS_EDGE) & ~self.working_hole(pathway, size)
 
     def working_source(self, pathway: Pathway, size: int | None = None) -> Tensor:
         """What the row may be filled from: [S, S] bool, true where all of the pixel is source and in the photo."""

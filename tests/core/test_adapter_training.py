@@ -14,6 +14,7 @@ from shapes import ROOT, disc, stripes
 from mild_core.data.guided import GuidedPair, guide_by_masks, make_guided_pair
 from mild_core.data.library import PhotoLibrary
 from mild_core.data.pairs import Pair, write_shard
+from mild_core.fill import smooth_fill
 from mild_core.models.adapter import BUNDLED, FEATURE_CHANNELS, guided, make_adapter
 from mild_core.models.mini import WEIGHTS, condition, patchify, sigmas, unpatchify
 from mild_core.training import adapter as training
@@ -225,7 +226,7 @@ def what_is_given(own_visible, front):
 
 
 def test_guidance_is_drawn_from_what_is_known_of_the_pair(library):
-    persons = library[0].persons()
+    persons, covered = library[0].persons(), 0
     for seed in range(6):
         pair = make_guided_pair(persons, 48, seed, what_is_given)
         visible, front, _ = pair.guidance[:3] > 127
@@ -237,6 +238,10 @@ def test_guidance_is_drawn_from_what_is_known_of_the_pair(library):
         assert not (visible & front).any()
         apart = (pair.truth.int() - pair.fill.int()).abs().amax(-1)
         assert not apart[~front].any(), "the truth is shown wherever nobody stands in front"
+        beside = front & ~pair.hole
+        covered += int(beside.sum())
+        assert torch.allclose(smooth_fill(pair.fill.float(), ~beside), pair.fill.float(), atol=1), "and of who does, nothing"
+    assert covered > 0
     again = make_guided_pair(persons, 48, 5, what_is_given)
     assert all(torch.equal(getattr(again, n), getattr(pair, n)) for n in ("truth", "fill", "hole", "guidance"))
 

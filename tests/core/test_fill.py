@@ -1,5 +1,7 @@
 """Content initialization."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from mild_core.fill import (
     network_filler,
     smooth_fill,
     spread_fill,
+    without_others,
 )
 from mild_core.plan import make_plan
 from mild_core.scene import choose
@@ -230,6 +233,26 @@ def test_a_picture_that_is_filled_already(two_people):
         assert torch.allclose(row[hole], green[0, 0], atol=1e-5) == (pathway.role == "background")
     with pytest.raises(ValueError, match="picture is 64×96, but it must be 128×96, as the photo is"):
         fill_pathway(plan, plan.pathways[0], Fill(green[:, :64], FILLERS["smooth"]))
+
+
+@pytest.mark.parametrize("how", ["exemplar", "smooth"])
+def test_a_row_does_not_show_the_people_it_is_not_for(two_people, how):
+    """Whoever stays beside a hole, or hides a body, may wear what they like: the row is the same."""
+    chosen = choose("3", two_people.people)
+    rows = {}
+    for colour in ((0.9, 0.1, 0.1), (0.1, 0.9, 0.1)):
+        front = two_people.people[0]
+        photo = two_people.photo.where(~front.seen.whole[..., None], torch.tensor(colour))
+        plan = make_plan(replace(two_people, photo=photo).erasing(chosen), working_size=96, context=8.0)
+        assert {pathway.role for pathway in plan.pathways} == {"background", "person"}
+        filled = [fill_pathway(plan, pathway, how) for pathway in plan.pathways]
+        rows[colour] = [without_others(plan, pathway, row) for pathway, row in zip(plan.pathways, filled, strict=True)]
+        for pathway, before, after in zip(plan.pathways, filled, rows[colour], strict=True):
+            kept = ~plan.working_others(pathway)
+            assert torch.equal(after[kept], before[kept]), "all else stays"
+            assert not torch.equal(after, before)
+    for one, another in zip(*rows.values(), strict=True):
+        assert torch.allclose(one, another, atol=1e-5)
 
 
 @settings(max_examples=20, deadline=None)

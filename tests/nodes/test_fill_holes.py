@@ -96,7 +96,7 @@ def big_lama(name):
 def encoded(pack, rooms, scene, fill=None, **options):
     """The rows that MILD Encode Layers encodes, in pixels, and its plan."""
     _, vae, positive, person, negative = pack.nodes.MiniModel.execute().args
-    defaults = rooms.defaults(rooms.encode) | {"working_size": 64, "grow": 3} | options
+    defaults = rooms.defaults(rooms.encode) | {"working_size": 64, "grow": 3, "show_others": True} | options
     _, _, latent, plan = rooms.encode.execute(scene, positive, negative, vae, person_positive=person, fill=fill, **defaults).args
     return vae.decode(latent["samples"]), plan
 

@@ -172,7 +172,7 @@ def test_interrupting_stops_the_copying(pack, mini):
 def test_what_the_checkpoint_sees_in_the_hole(pack, mini, shown):
     _, vae, positive, _, negative = mini
     scene = split(pack)
-    pos, _, latent, plan = encode(pack, scene, positive, negative, vae, hole_shows=shown)
+    pos, _, latent, plan = encode(pack, scene, positive, negative, vae, hole_shows=shown, show_others=True)
     seen = vae.decode(pos[0][1]["concat_latent_image"])[0]
     hole = plan.working_hole(plan.pathways[0])
     photo = plan.working_image(plan.pathways[0], scene.photo[0])
@@ -180,6 +180,25 @@ def test_what_the_checkpoint_sees_in_the_hole(pack, mini, shown):
     assert torch.allclose(seen[~hole], photo[~hole], atol=1e-6)
     expected = {"grey": torch.full_like(photo, 0.5), "filled": vae.decode(latent["samples"])[0], "photo": photo}[shown]
     assert torch.allclose(seen[hole], expected[hole], atol=1e-6)
+
+
+@pytest.mark.parametrize("shown", ["grey", "filled", "photo"])
+def test_the_model_is_not_shown_the_people_a_row_is_not_for(pack, mini, shown):
+    """But an eraser that is shown the photo is shown all of it."""
+    _, vae, positive, person, negative = mini
+    scene = split(pack)
+    found = {}
+    for others in (True, False):
+        pos, _, latent, plan = encode(pack, scene, positive, negative, vae, person_positive=person, hole_shows=shown, show_others=others)
+        found[others] = vae.decode(pos[0][1]["concat_latent_image"]), vae.decode(latent["samples"])
+    default, _, _, _ = encode(pack, scene, positive, negative, vae, person_positive=person, hole_shows=shown)
+    assert torch.equal(default[0][1]["concat_latent_image"], pos[0][1]["concat_latent_image"]), "others are not shown"
+    for n, pathway in enumerate(plan.pathways):
+        beside = plan.working_others(pathway)
+        assert beside.any()
+        for with_others, without in zip(*found.values(), strict=True):
+            assert torch.allclose(with_others[n][~beside], without[n][~beside], atol=1e-6)
+            assert ((with_others[n] - without[n])[beside].abs().max() > 0.05) == (shown != "photo")
 
 
 def test_working_sizes(pack):
