@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..scene.blur import blur
-from ..scene.masks import distance_inside
+from ..scene.masks import distance_inside, grow
 from .smooth import smooth_fill
 
 __all__ = ["exemplar_fill"]
@@ -159,7 +159,7 @@ def _shrunk(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class _Search:
-    """The nearest-neighbour field of one level: for every patch that touches the hole, a source patch and its distance."""
+    """The nearest-neighbour field of one level: of every patch on or beside the hole the source patch most like it, and how unlike."""
 
     def __init__(self, level: _Level, coarser: Tensor | None, decay: float, generator: torch.Generator):
         self.image, self.hole, self.generator = level.image.clone(), level.hole, generator
@@ -167,7 +167,9 @@ class _Search:
         device = level.image.device
         self.size = (height, width)
         self.chunk = CACHE_ROWS if device.type == "cpu" else 1 << 20
-        self.targets = _touching(level.hole).nonzero()  # [T, 2]
+        # beside the hole, too: what is known whole is matched best, and its offsets go on into the hole
+        beside = grow(level.hole, RADIUS * math.sqrt(2)) & _touching(level.hole | level.known)
+        self.targets = beside.nonzero()  # [T, 2]
         self.row_of = torch.full((height, width), -1, dtype=torch.long, device=device)
         self.every = torch.arange(len(self.targets), device=device)
         self.row_of[self.targets[:, 0], self.targets[:, 1]] = self.every
